@@ -1,0 +1,289 @@
+"""Lists (GET with `_skip`, `_limit`; https://developer.close.com/topics/pagination/), paged so that nothing is lost.
+
+Lists shift while they are read: a new row repeats one at the edge of a page, a deleted row hides one. And Close
+refuses a `_skip` beyond a limit that it does not publish. So a long list is paged by its own order: the next page is
+asked for from the second of the last row on, that second included, and rows already seen there are dropped. `_skip`
+is used only inside a second that holds more rows than a page.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_closeio import times
+from source_closeio.api import Client, Params
+from source_closeio.errors import Missing, Refused
+from source_closeio.reader import Estimate, Page
+from source_closeio.stream import CloseStream
+from source_closeio.windows import Window
+
+_SAFE_LIMIT = 100
+_STEPS_BACK = 100
+
+logger = logging.getLogger("airbyte")
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    rows: Page
+    more: bool
+    total: int | None = None
+
+
+def fetch_page(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
+    """One page. Asks for smaller pages when the server refuses large ones, and moves past a document that was
+    deleted while the list was read."""
+    limit = client.limits.get(path, limit)
+    try:
+        return _get(client, path, params, skip, limit)
+    except Refused as refused:
+        # The largest page is not published per endpoint; 100 is taken everywhere.
+        if skip or limit <= _SAFE_LIMIT or refused.status != 400:
+            raise
+        client.limits[path] = _SAFE_LIMIT
+        return _get(client, path, params, skip, _SAFE_LIMIT)
+    except Missing as missing:
+        if not _deleted_document(missing):
+            raise
+        client.pause(0.5)  # the list forgets the document soon; often that is all it takes
+        page = _around_deleted(client, path, params, skip, limit)
+        if not page.rows and page.more:
+            raise
+        return page
+
+
+def _get(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
+    body = client.get_list(path, {**params, "_limit": limit, **({"_skip": skip} if skip else {})})
+    rows = body["data"]
+    # Small endpoints leave has_more out, and answer everything at once, whatever `_skip` says.
+    return ListPage(rows, bool(rows and body.get("has_more")), body.get("total_results"))
+
+
+def _deleted_document(error: Missing) -> bool:
+    """404 `Empty query: Document has been deleted.` on a list: seen in the wild, documented nowhere."""
+    return "deleted" in error.text.lower()
+
+
+def _around_deleted(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
+    """The page [skip, skip + limit) without the document that breaks it, which is found by halving."""
+    try:
+        return _get(client, path, params, skip, limit)
+    except Missing as missing:
+        if not _deleted_document(missing):
+            raise
+    if limit == 1:
+        return ListPage([], True)
+    half = limit // 2
+    first = _around_deleted(client, path, params, skip, half)
+    if not first.more:
+        return first
+    second = _around_deleted(client, path, params, skip + half, limit - half)
+    return ListPage(first.rows + second.rows, second.more)
+
+
+def offset_pages(
+    client: Client, path: str, params: Params, limit: int, seen: set[Any] | None = None, offset: int = 0
+) -> Iterator[Page]:
+    """The rows of a list by `_skip`, from `offset` on, without those whose ids are in `seen` (which grows).
+
+    Each page begins with the last row of the page before. If a page begins with a row that was not seen, rows
+    before it have vanished and others moved up past us: the walk steps back until it stands on known ground.
+    Raises Refused where the server does not take so large a `_skip`.
+    """
+    seen = set() if seen is None else seen
+    steps_back = 0
+    while True:
+        page = fetch_page(client, path, params, offset, limit)
+        if offset and (not page.rows or page.rows[0].get("id") not in seen):
+            steps_back += 1
+            if steps_back > _STEPS_BACK:
+                raise _unstable(path)
+            offset = max(0, offset - limit)
+            continue
+        fresh = [row for row in page.rows if row.get("id") not in seen]
+        seen.update(row.get("id") for row in fresh)
+        yield fresh
+        if not page.more:
+            return
+        offset += max(1, len(page.rows) - 1)
+
+
+class ListStream(CloseStream):
+    """A short list that cannot be filtered: read whole, on each sync; rows that have not changed since the last one
+    are left out. The start date does not apply: without the old users and definitions new rows make no sense."""
+
+    path: ClassVar[str]
+    limit: ClassVar[int] = 1000
+
+    def pages(self) -> Iterator[Page]:
+        return offset_pages(self.client, self.path, {}, self.limit)
+
+    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:  # noqa: ARG002 - there is only one
+        for page in self.pages():
+            yield [row for row in page if self._is_new(row)]
+
+    def _is_new(self, row: dict[str, Any]) -> bool:
+        changed = times.parse_or_none(row.get(self.cursor_field))
+        return not self.saved or not changed or changed >= self.saved
+
+
+@dataclass(slots=True)
+class KeysetWalk:
+    """Walks a list that is sorted by `key` (a timestamp), from one end to the other, by time instead of `_skip`.
+
+    `newest_first` says which way Close sorts the list. `low` (inclusive) and `high` (exclusive) bound the key in
+    whole seconds, because Close filters activities to the second. The near bound follows the walk; the far one
+    may be moved closer while the walk goes on.
+    """
+
+    client: Client
+    path: str
+    params: Params
+    key: str
+    newest_first: bool
+    limit: int
+    low: datetime | None
+    high: datetime | None
+    undated: set[Any]
+    """Ids of rows without the key. No filter holds them, so they may turn up in every window: here, once."""
+    dense_second: Callable[[Params], Iterator[Page]]
+    """Another way to all rows of a second, for when `_skip` does not reach them."""
+    first: datetime | None = None
+    edge: datetime | None = None
+    rows: int = 0
+    total: int | None = None
+    _seen: set[Any] = field(default_factory=set)
+
+    def pages(self) -> Iterator[Page]:
+        """The rows, page by page. After each page `first`, `edge` and `rows` tell how far the walk has come."""
+        while self.low is None or self.high is None or self.low < self.high:
+            page = fetch_page(self.client, self.path, self._filters(self.low, self.high), 0, self.limit)
+            self.total = page.total if self.total is None else self.total
+            fresh = self._fresh(page.rows)
+            stuck_at = self._advance(page.rows)
+            self.rows += len(fresh)
+            yield fresh
+            if not page.more:
+                return
+            if stuck_at:
+                yield from self._one_second(stuck_at, len(page.rows))
+                if not self._step_over(stuck_at):
+                    return
+            elif self.edge is None:
+                raise _unusable(self.path, f"a page without any {self.key}")
+
+    def _fresh(self, rows: Page) -> Page:
+        """The rows that were not on an earlier page."""
+        fresh = [row for row in rows if row.get("id") not in self._seen] if self._seen else rows
+        if all(row.get(self.key) is not None for row in fresh):
+            return fresh
+        fresh = [row for row in fresh if row.get(self.key) is not None or row.get("id") not in self.undated]
+        self.undated.update(row.get("id") for row in fresh if row.get(self.key) is None)
+        return fresh
+
+    def _advance(self, rows: Page) -> datetime | None:
+        """Move the near bound to the second of the last row; if the page did not get beyond one second, say which."""
+        seconds = self._seconds(rows)
+        if not seconds:
+            return None
+        before, edge = self.edge, seconds[-1]
+        if before and edge != before and (edge > before) == self.newest_first:
+            raise _unusable(self.path, f"rows outside the {self.key} that was asked for")
+        ids = {row.get("id") for row in rows if times.second_of(row.get(self.key)) == edge}
+        self._seen = self._seen | ids if edge == before else ids
+        self.first, self.edge = self.first or seconds[0], edge
+        if self.newest_first:
+            self.high = times.next_second(edge)
+        else:
+            self.low = edge
+        return edge if edge in (before, seconds[0]) else None
+
+    def _seconds(self, rows: Page) -> list[datetime]:
+        """The rows' keys, to the second, in the list's order."""
+        seconds = [second for row in rows if (second := times.second_of(row.get(self.key)))]
+        if seconds != sorted(seconds, reverse=self.newest_first):
+            raise _unusable(self.path, f"a page that is not sorted by {self.key}")
+        return seconds
+
+    def _one_second(self, second: datetime, offset: int) -> Iterator[Page]:
+        """All rows of one second, of which the first `offset` are known."""
+        filters = self._filters(second, times.next_second(second))
+        pages = offset_pages(self.client, self.path, filters, self.limit, self._seen, offset - 1)
+        try:
+            for fresh in pages:
+                self.rows += len(fresh)
+                yield fresh
+        except Refused as refused:
+            logger.info(f"{self.client.stream}: {second} holds more rows than Close lists ({refused}); narrowing down")
+            yield from self._another_way(second, filters)
+
+    def _another_way(self, second: datetime, filters: Params) -> Iterator[Page]:
+        """All rows of a second that `_skip` does not reach."""
+        seen = self._seen
+        known, found = set(seen), set[Any]()
+        for page in self.dense_second(filters):
+            found.update(row.get("id") for row in page)
+            fresh = [row for row in page if row.get("id") not in seen]
+            seen.update(row.get("id") for row in fresh)
+            self.rows += len(fresh)
+            yield fresh
+        self._prove_complete(known - found, second)
+
+    def _prove_complete(self, missing: set[Any], second: datetime) -> None:
+        """The other way must have found all that the list showed, but for what was deleted in between."""
+        sample = sorted(missing)[:_SAFE_LIMIT]
+        if sample and _get(self.client, self.path, {**self.params, "id__in": ",".join(sample)}, 0, _SAFE_LIMIT).rows:
+            raise _unusable(self.path, f"more rows dated {second} than it lets us read")
+
+    def _step_over(self, second: datetime) -> bool:
+        """Put the near bound behind a second that was read to its end; False if nothing lies there."""
+        if self.newest_first:
+            self.high = second
+            return True
+        self.low = times.next_second(second)
+        return self.low is not None
+
+    def _filters(self, low: datetime | None, high: datetime | None) -> dict[str, Any]:
+        bounds = {f"{self.key}__gte": low, f"{self.key}__lt": high}
+        return {**self.params, **{name: times.to_text(bound) for name, bound in bounds.items() if bound}}
+
+
+def by_lead(client: Client, path: str, filters: Params, limit: int, leads: list[str]) -> Iterator[Page]:
+    """The rows of some leads, in ever smaller groups of leads where `_skip` does not reach them all."""
+    wanted = {"lead_id": leads[0]} if len(leads) == 1 else {"lead_id__in": ",".join(leads)}
+    try:
+        for page in offset_pages(client, path, {**filters, **wanted}, limit):
+            if any(row.get("lead_id") not in leads for row in page):
+                raise _unusable(path, "rows of leads that were not asked for")
+            yield page
+    except Refused:
+        if len(leads) == 1:
+            raise
+        half = len(leads) // 2
+        yield from by_lead(client, path, filters, limit, leads[:half])
+        yield from by_lead(client, path, filters, limit, leads[half:])
+
+
+def _unusable(path: str, what: str) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=f"The list /{path} of Close answered {what}, so it cannot be read without losing rows. What was read "
+        "before is kept. Please report this: Close seems to have changed its API.",
+        internal_message=f"/{path}: {what}",
+        failure_type=FailureType.system_error,
+    )
+
+
+def _unstable(path: str) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=f"The list /{path} of Close kept changing while it was read. Run the sync again when fewer rows are "
+        "being deleted; what was read before is kept.",
+        internal_message=f"/{path} unstable",
+        failure_type=FailureType.transient_error,
+    )

@@ -1,0 +1,153 @@
+"""Rate limits: reading what Close says about them, and keeping within them.
+
+Close counts requests per endpoint group and API key, and says in every response how many are left
+(https://developer.close.com/topics/rate-limits/). A group's limiter spreads what is left over the time that is
+left, so that a 429 is rare, while nothing of the allowance is wasted.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import Any
+
+_PAIR = re.compile(r"(limit|remaining|reset)\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_PROBE_SECONDS = 0.01
+_FIRST_ANSWER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a response says of its group: `remaining` of `limit` requests until `reset` seconds from now."""
+
+    limit: float
+    remaining: float
+    reset: float
+
+
+def allowance(headers: Mapping[str, str]) -> Allowance | None:
+    """Read the RateLimit header (`limit=100, remaining=50, reset=5`, with commas or semicolons), else its
+    older family of three; None where neither is complete."""
+    found = {name.lower(): float(value) for name, value in _PAIR.findall(headers.get("RateLimit", ""))}
+    if len(found) < 3:
+        for prefix in ("RateLimit-", "X-RateLimit-", "X-Rate-Limit-"):
+            texts = {name: headers.get(prefix + name, "") for name in ("limit", "remaining", "reset")}
+            numbers = {name: _NUMBER.match(text.strip()) for name, text in texts.items()}
+            found = {name: float(number.group()) for name, number in numbers.items() if number}
+            if len(found) == 3:
+                break
+    if len(found) < 3 or found["limit"] < 1:
+        return None
+    return Allowance(found["limit"], found["remaining"], found["reset"])
+
+
+def retry_after(headers: Mapping[str, str], body: Any) -> float | None:
+    """Seconds that a refused request has to wait, from wherever Close says it; None where it does not.
+
+    Retry-After is the RateLimit header's reset rounded up, so the reset is exact; where Retry-After is
+    clearly longer it speaks of another bucket and rules. The body's `rate_reset` is deprecated since 2024.
+    """
+    said = allowance(headers)
+    exact = said.reset if said else None
+    rounded = _retry_after_header(headers.get("Retry-After"))
+    if rounded is not None:
+        return exact if exact is not None and rounded - 1 < exact else rounded
+    return exact if exact is not None else _rate_reset(body)
+
+
+def _retry_after_header(text: str | None) -> float | None:
+    if text is None:
+        return None
+    if _NUMBER.fullmatch(text.strip()):
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    except ValueError:
+        return None
+
+
+def _rate_reset(body: Any) -> float | None:
+    """`rate_reset` stood at the top of the body, or under `error`; as a number, or as a text."""
+    nested = body.get("error") if isinstance(body, dict) else None
+    for place in (body, nested):
+        value = place.get("rate_reset") if isinstance(place, dict) else None
+        if isinstance(value, int | float | str) and _NUMBER.fullmatch(str(value)):
+            return float(value)
+    return None
+
+
+class Limiter:
+    """One endpoint group's allowance, shared by all threads.
+
+    `take` answers how long to wait before asking again, or gives a ticket, which goes back with the
+    response's headers to `learn`. Tickets are numbered, so that an answer which was overtaken by a newer one
+    does not count, and so that requests sent after the one that is answered are known to be uncounted in it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._sent = 0
+        self._last_sent = float("-inf")
+        self._answered = 0  # number of the newest ticket whose answer is known
+        self._known: Allowance | None = None
+        self._resets_at = 0.0
+        self._blocked_until = 0.0
+        self._probing = False  # after a 429: one request at a time until an answer says how much is left
+
+    def take(self) -> tuple[float, int]:
+        """(0.0, ticket) when the request may go now, else (seconds to wait, 0)."""
+        with self._lock:
+            now = self._clock()
+            wait = self._wait(now)
+            if wait > 0:
+                return wait, 0
+            self._sent += 1
+            self._last_sent = now
+            return 0.0, self._sent
+
+    def learn(self, ticket: int, said: Allowance | None) -> None:
+        """Take in the answer to a request that was not refused."""
+        with self._lock:
+            self._probing = False
+            if ticket < self._answered:
+                return
+            self._answered = ticket
+            if said:
+                self._known = said
+                self._resets_at = self._clock() + said.reset
+
+    def refuse(self, ticket: int, seconds: float) -> None:
+        """Take in a 429: nothing of this group goes out for so many seconds, and then one request first."""
+        with self._lock:
+            self._answered = max(self._answered, ticket)
+            self._blocked_until = max(self._blocked_until, self._clock() + seconds)
+            self._probing = True
+
+    def _wait(self, now: float) -> float:
+        if now < self._blocked_until:
+            return self._blocked_until - now
+        under_way = self._sent - self._answered
+        if self._probing or self._answered == 0:
+            # The first request goes alone: its answer tells how many may follow.
+            alone = under_way == 0 or now - self._last_sent > _FIRST_ANSWER_SECONDS
+            return 0.0 if alone else _PROBE_SECONDS
+        if self._known is None:
+            return 0.0
+        if now >= self._resets_at:
+            # A new period begins: it lasts about as long as the group's longest reset says.
+            self._known = Allowance(self._known.limit, self._known.limit, self._known.reset)
+            self._resets_at = now + max(self._known.reset, 1.0)
+            self._answered = self._sent
+        available = self._known.remaining - (self._sent - self._answered)
+        if available < 1:
+            return self._resets_at - now
+        if available > self._known.limit / 2:
+            return 0.0
+        return self._last_sent + (self._resets_at - now) / available - now

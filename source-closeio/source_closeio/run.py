@@ -1,0 +1,23 @@
+"""The console script: hands the command line to the CDK."""
+
+import signal
+import sys
+from types import FrameType
+
+from airbyte_cdk.entrypoint import launch
+from airbyte_cdk.exception_handler import init_uncaught_exception_handler
+from airbyte_cdk.logger import init_logger
+
+from source_closeio.source import SourceCloseio
+
+
+def run() -> None:
+    """Run spec, check, discover or read, as the command line says; SIGTERM ends the process with 143."""
+    init_uncaught_exception_handler(init_logger("airbyte"))
+    # As process 1 of a container Python would ignore SIGTERM, and `docker stop` would take its ten seconds.
+    signal.signal(signal.SIGTERM, _terminate)
+    launch(SourceCloseio(), sys.argv[1:])
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + signum)

@@ -1,0 +1,76 @@
+"""Tasks: a list with filters on `date_updated`, and sorted by `date_created` at will.
+
+https://developer.close.com/api/resources/tasks. Windows are cut by `date_updated`, the cursor. Inside a window the
+walk goes by `date_created`, which does not move when a task is edited; a task edited meanwhile leaves its window for
+a later one, or for the next sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from source_closeio import times
+from source_closeio.api import Params
+from source_closeio.errors import Refused
+from source_closeio.lists import KeysetWalk, offset_pages
+from source_closeio.reader import Estimate, Page
+from source_closeio.stream import CloseStream
+from source_closeio.windows import Window
+
+_PATH = "task/"
+_LIMIT = 1000
+_TYPES = (
+    *("lead", "incoming_email", "email_followup", "missed_call", "answered_detached_call", "voicemail"),
+    *("opportunity_due", "incoming_sms", "outgoing_call"),
+)
+
+
+class TaskStream(CloseStream):
+    """Tasks of every type: without `_type=all` Close answers lead tasks only."""
+
+    rows_per_window = 10 * _LIMIT
+
+    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
+        walk = self._walk(window)
+        for page in walk.pages():
+            yield from self.estimate(walk.total)
+            if self.split_by_total(window, walk.total or 0):
+                # The page holds rows of all the parts: it is read again, in parts.
+                yield from self.read_slice(window)
+                return
+            yield page
+
+    def _walk(self, window: Window) -> KeysetWalk:
+        return KeysetWalk(
+            client=self.client,
+            path=_PATH,
+            params={"_type": "all", "_order_by": "date_created", **_updated(window.start, window.end)},
+            key="date_created",
+            newest_first=False,
+            limit=_LIMIT,
+            low=None,
+            high=None,
+            undated=self.undated,
+            dense_second=lambda filters: self._dense_second(filters, window.start, window.end),
+        )
+
+    def _dense_second(self, filters: Params, low: datetime, high: datetime | None) -> Iterator[Page]:
+        """More rows created in a second than `_skip` reaches: halve the span of `date_updated`, down to a second,
+        and then ask type by type."""
+        try:
+            yield from offset_pages(self.client, _PATH, {**filters, **_updated(low, high)}, _LIMIT)
+        except Refused:
+            middle = times.floor_second(low + ((high or max(self.api.sync_start, low)) - low) / 2)
+            if low < middle:
+                yield from self._dense_second(filters, low, middle)
+                yield from self._dense_second(filters, middle, high)
+            else:
+                for kind in _TYPES:
+                    by_type = {**filters, **_updated(low, high), "_type": kind}
+                    yield from offset_pages(self.client, _PATH, by_type, _LIMIT)
+
+
+def _updated(low: datetime, high: datetime | None) -> Params:
+    bounds = {"date_updated__gte": times.to_text(low)}
+    return {**bounds, "date_updated__lt": times.to_text(high)} if high else bounds
