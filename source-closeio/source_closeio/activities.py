@@ -47,9 +47,8 @@ class ActivityStream(CloseStream):
         for page in walk.pages():
             threads.update(row.get("id") for row in page if row.get("_type") == "EmailThread")
             yield page
-            if walk.first and walk.edge:
-                self.split_below(window, walk.first, walk.edge, walk.rows)
-                walk.low = window.start
+            self.split_below(window, walk.progress)
+            walk.low = window.start
         if self.also:
             yield from self._others(self._walk(self.also, window), threads)
 

@@ -57,6 +57,7 @@ class Patience:
     seconds: float = 300.0
 
 
+SYNC_PATIENCE = Patience()
 CHECK_PATIENCE = Patience(tries=3, seconds=20.0)
 
 
@@ -91,7 +92,7 @@ class CloseApi:
 
     def client(self, stream: str, patience: Patience | None = None) -> Client:
         """A stream's own view of the API, with its own counters and its own stop switch."""
-        return Client(self, stream, patience or Patience())
+        return Client(self, stream, patience or SYNC_PATIENCE)
 
     def limiter(self, method: str, path: str) -> Limiter:
         """Close does not publish its endpoint groups; method and first part of the path come close."""

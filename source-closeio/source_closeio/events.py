@@ -14,7 +14,7 @@ from source_closeio import times
 from source_closeio.errors import NotOffered, Refused
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
-from source_closeio.windows import Window
+from source_closeio.windows import Progress, Window
 
 _LIMIT = 50
 _PATH = "event/"
@@ -38,19 +38,17 @@ class EventStream(CloseStream):
         return max(start, oldest)
 
     def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
-        newest: datetime | None = None
-        rows = 0
+        progress = Progress()
         for page in self._pages(window):
             moments = [times.parse_or_none(row.get(self.cursor_field)) for row in page]
             known = [moment for moment in moments if moment]
             fresh = [row for row, moment in zip(page, moments, strict=True) if _within(window, moment)]
-            rows += len(fresh)
             yield fresh
             if known and max(known) < window.start:
                 return
             if known:
-                newest = newest or known[0]
-                self.split_below(window, newest, max(min(known), window.start), rows)
+                progress.add(known[0], max(min(known), window.start), len(fresh))
+                self.split_below(window, progress)
 
     def _pages(self, window: Window) -> Iterator[Page]:
         """Pages down from the window's end. Raises NotOffered if the plan has no event log (Close answers 400)."""

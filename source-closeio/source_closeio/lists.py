@@ -22,7 +22,7 @@ from source_closeio.api import Client, Params
 from source_closeio.errors import Missing, Refused
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
-from source_closeio.windows import Window
+from source_closeio.windows import Progress, Window
 
 _SAFE_LIMIT = 100
 _STEPS_BACK = 100
@@ -94,11 +94,11 @@ def offset_pages(
     """The rows of a list by `_skip`, from `offset` on, without those whose ids are in `seen` (which grows).
 
     Each page begins with the last row of the page before. If a page begins with a row that was not seen, rows
-    before it have vanished and others moved up past us: the walk steps back until it stands on known ground.
-    Raises Refused where the server does not take so large a `_skip`.
+    before it have vanished and others moved up past us: the walk steps back until it stands on known ground, and
+    lets its pages overlap more. Raises Refused where the server does not take so large a `_skip`.
     """
     seen = set() if seen is None else seen
-    steps_back = 0
+    overlap, steps_back = 1, 0
     while True:
         page = fetch_page(client, path, params, offset, limit)
         if offset and (not page.rows or page.rows[0].get("id") not in seen):
@@ -106,13 +106,14 @@ def offset_pages(
             if steps_back > _STEPS_BACK:
                 raise _unstable(path)
             offset = max(0, offset - limit)
+            overlap = min(overlap * 4, limit // 2)
             continue
         fresh = [row for row in page.rows if row.get("id") not in seen]
         seen.update(row.get("id") for row in fresh)
         yield fresh
         if not page.more:
             return
-        offset += max(1, len(page.rows) - 1)
+        offset += max(1, len(page.rows) - overlap)
 
 
 class ListStream(CloseStream):
@@ -155,20 +156,17 @@ class KeysetWalk:
     """Ids of rows without the key. No filter holds them, so they may turn up in every window: here, once."""
     dense_second: Callable[[Params], Iterator[Page]]
     """Another way to all rows of a second, for when `_skip` does not reach them."""
-    first: datetime | None = None
-    edge: datetime | None = None
-    rows: int = 0
+    progress: Progress = field(default_factory=Progress)
     total: int | None = None
     _seen: set[Any] = field(default_factory=set)
 
     def pages(self) -> Iterator[Page]:
-        """The rows, page by page. After each page `first`, `edge` and `rows` tell how far the walk has come."""
+        """The rows, page by page. After each page `progress` tells how far the walk has come."""
         while self.low is None or self.high is None or self.low < self.high:
             page = fetch_page(self.client, self.path, self._filters(self.low, self.high), 0, self.limit)
             self.total = page.total if self.total is None else self.total
             fresh = self._fresh(page.rows)
-            stuck_at = self._advance(page.rows)
-            self.rows += len(fresh)
+            stuck_at = self._advance(page.rows, len(fresh))
             yield fresh
             if not page.more:
                 return
@@ -176,7 +174,7 @@ class KeysetWalk:
                 yield from self._one_second(stuck_at, len(page.rows))
                 if not self._step_over(stuck_at):
                     return
-            elif self.edge is None:
+            elif self.progress.edge is None:
                 raise _unusable(self.path, f"a page without any {self.key}")
 
     def _fresh(self, rows: Page) -> Page:
@@ -188,17 +186,17 @@ class KeysetWalk:
         self.undated.update(row.get("id") for row in fresh if row.get(self.key) is None)
         return fresh
 
-    def _advance(self, rows: Page) -> datetime | None:
+    def _advance(self, rows: Page, fresh: int) -> datetime | None:
         """Move the near bound to the second of the last row; if the page did not get beyond one second, say which."""
         seconds = self._seconds(rows)
         if not seconds:
             return None
-        before, edge = self.edge, seconds[-1]
+        before, edge = self.progress.edge, seconds[-1]
         if before and edge != before and (edge > before) == self.newest_first:
             raise _unusable(self.path, f"rows outside the {self.key} that was asked for")
         ids = {row.get("id") for row in rows if times.second_of(row.get(self.key)) == edge}
         self._seen = self._seen | ids if edge == before else ids
-        self.first, self.edge = self.first or seconds[0], edge
+        self.progress.add(seconds[0], edge, fresh)
         if self.newest_first:
             self.high = times.next_second(edge)
         else:
@@ -217,9 +215,7 @@ class KeysetWalk:
         filters = self._filters(second, times.next_second(second))
         pages = offset_pages(self.client, self.path, filters, self.limit, self._seen, offset - 1)
         try:
-            for fresh in pages:
-                self.rows += len(fresh)
-                yield fresh
+            yield from pages
         except Refused as refused:
             logger.info(f"{self.client.stream}: {second} holds more rows than Close lists ({refused}); narrowing down")
             yield from self._another_way(second, filters)
@@ -232,7 +228,6 @@ class KeysetWalk:
             found.update(row.get("id") for row in page)
             fresh = [row for row in page if row.get("id") not in seen]
             seen.update(row.get("id") for row in fresh)
-            self.rows += len(fresh)
             yield fresh
         self._prove_complete(known - found, second)
 

@@ -22,7 +22,7 @@ from source_closeio.api import Client
 from source_closeio.errors import Refused
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
-from source_closeio.windows import Window
+from source_closeio.windows import Progress, Window
 
 _LIMIT = 200
 _MOST_ROWS_PER_CURSOR = 10_000
@@ -50,9 +50,8 @@ class SearchStream(CloseStream):
         for page in walk.pages():
             yield from self.estimate(walk.total)
             yield [_with_flat_custom_fields(row) for row in page]
-            if walk.first and walk.edge:
-                self.split_above(window, walk.first, walk.edge, walk.rows)
-                walk.high = window.end
+            self.split_above(window, walk.progress)
+            walk.high = window.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +111,7 @@ class SearchWalk:
     head: datetime | None = None
     high: datetime | None = None
     """Upper bound of the first key, exclusive; may be moved closer while the walk goes on."""
-    first: datetime | None = None
-    edge: datetime | None = None
-    rows: int = 0
+    progress: Progress = field(default_factory=Progress)
     total: int | None = None
     _low: datetime | None = None
     _seen: dict[tuple[Any, Any], datetime | None] = field(default_factory=dict)
@@ -124,7 +121,7 @@ class SearchWalk:
         self._low, self.high = self.bounds.get(self.keys[0], (None, None))
 
     def pages(self) -> Iterator[Page]:
-        """The rows, page by page. After each page `first`, `edge` and `rows` tell how far the walk has come."""
+        """The rows, page by page. After each page `progress` tells how far the walk has come."""
         while self._low is None or self.high is None or self._low < self.high:
             page = self._fetch(None)
             self.total = page.total if self.total is None else self.total
@@ -184,11 +181,11 @@ class SearchWalk:
         marked = [((row.get("id"), row.get(key)), times.parse_or_none(row.get(key)), row) for row in rows]
         fresh = [row for mark, _, row in marked if mark not in self._seen]
         self._seen.update((mark, moment) for mark, moment, _ in marked)
-        self.rows += len(fresh)
         placed = [moment for _, moment, _ in marked if moment and not (self.head and moment >= self.head)]
         moved = bool(placed) and (self._low is None or placed[-1] > self._low)
         if moved:
-            self.first, self.edge, self._low = self.first or placed[0], placed[-1], placed[-1]
+            self._low = placed[-1]
+            self.progress.add(placed[0], placed[-1], len(fresh))
             second = times.floor_second(placed[-1])
             self._seen = {mark: moment for mark, moment in self._seen.items() if not moment or moment >= second}
         return fresh, moved

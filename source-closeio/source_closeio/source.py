@@ -28,6 +28,7 @@ from source_closeio.api import CHECK_PATIENCE, CloseApi
 from source_closeio.config import Config
 from source_closeio.custom_fields import columns, definitions
 from source_closeio.reader import NotOffered, Page, Reader
+from source_closeio.serializer import keep_nulls
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS
 
@@ -65,6 +66,7 @@ class SourceCloseio(Source):
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterable[AirbyteMessage]:
         """Read the configured streams side by side. Raises AirbyteTracedException at the end if one failed."""
+        keep_nulls()
         parsed = Config.parse(config)
         api = CloseApi(parsed)
         known = {stream.name: stream for stream in STREAMS}

@@ -17,7 +17,7 @@ from source_closeio import errors, times
 from source_closeio.api import Client, CloseApi
 from source_closeio.config import Config
 from source_closeio.reader import Estimate, Page
-from source_closeio.windows import Frontier, Window, parts_for
+from source_closeio.windows import MOST_PARTS, Frontier, Progress, Window
 
 logger = logging.getLogger("airbyte")
 
@@ -125,22 +125,24 @@ class CloseStream(ABC):
             yield Estimate(rows)
         self._estimated = True
 
-    def split_below(self, window: Window, newest: datetime, edge: datetime, rows: int) -> None:
-        """For a walk from `newest` down that stands at `edge` after `rows` rows: share out what is left."""
-        parts = parts_for(rows, newest - edge, edge - window.start, self.rows_per_window)
-        if parts > 1:
+    def split_below(self, window: Window, progress: Progress) -> None:
+        """For a walk that comes down from the window's end: share out what is left, if it is much."""
+        edge = progress.edge
+        if edge and (parts := progress.parts(edge - window.start, self.rows_per_window)) > 1:
             self.frontier.cut_below(window, edge, parts)
 
-    def split_above(self, window: Window, oldest: datetime, edge: datetime, rows: int) -> None:
-        """For a walk from `oldest` up that stands at `edge` after `rows` rows: share out what is left."""
+    def split_above(self, window: Window, progress: Progress) -> None:
+        """For a walk that comes up from the window's start: share out what is left, if it is much."""
+        edge = progress.edge
+        if not edge:
+            return
         horizon = max(window.end or self.api.sync_start, edge)
-        parts = parts_for(rows, edge - oldest, horizon - edge, self.rows_per_window)
-        if parts > 1:
+        if (parts := progress.parts(horizon - edge, self.rows_per_window)) > 1:
             self.frontier.cut_above(window, edge, horizon, parts)
 
     def split_by_total(self, window: Window, total: int) -> bool:
         """For a window that holds `total` rows and is not begun: share it out, if it is worth it."""
-        parts = min(8, total // self.rows_per_window)
+        parts = min(MOST_PARTS, total // self.rows_per_window)
         horizon = window.end or self.api.sync_start
         if parts < 2 or horizon - window.start < 2 * times.SECOND:
             return False

@@ -12,12 +12,16 @@ minutes. The low-water mark, and with it the state, only ever covers windows tha
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from threading import Lock
 
 from source_closeio.times import SECOND, floor_second
+
+_PAGES_MEASURED = 6
+MOST_PARTS = 4
 
 
 @dataclass(eq=False, slots=True)
@@ -98,9 +102,30 @@ def _bounds(start: datetime, end: datetime, parts: int) -> list[datetime]:
     return [start + timedelta(seconds=seconds * i // parts) for i in range(parts)] + [end]
 
 
-def parts_for(rows_read: int, span_read: timedelta, span_left: timedelta, rows_per_window: int) -> int:
-    """Into how many windows to cut what is left, judged by the density of what was read (1: leave it whole)."""
-    rows_left = rows_read * (span_left / max(span_read, SECOND))
-    if rows_left <= 2 * rows_per_window:
-        return 1
-    return min(8, math.ceil(rows_left / rows_per_window))
+class Progress:
+    """How far a walk through a window has come, and how dense it found the last pages."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._marks: deque[tuple[datetime, int]] = deque(maxlen=_PAGES_MEASURED)
+
+    def add(self, first: datetime, edge: datetime, rows: int) -> None:
+        """A page of so many new rows brought the walk to `edge`; `first` is where a walk begins."""
+        if not self._marks:
+            self._marks.append((first, 0))
+        self.rows += rows
+        self._marks.append((edge, self.rows))
+
+    @property
+    def edge(self) -> datetime | None:
+        return self._marks[-1][0] if self._marks else None
+
+    def parts(self, span_left: timedelta, rows_per_window: int) -> int:
+        """Into how many windows to cut what is left, if it is as dense as the last pages (1: leave it whole)."""
+        if len(self._marks) < 2:
+            return 1
+        (start, before), (end, after) = self._marks[0], self._marks[-1]
+        rows_left = (after - before) * (span_left / max(abs(end - start), SECOND))
+        if rows_left <= 2 * rows_per_window:
+            return 1
+        return min(MOST_PARTS, math.ceil(rows_left / rows_per_window))

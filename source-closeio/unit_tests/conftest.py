@@ -1,0 +1,21 @@
+"""A simulated Close for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from simulator import CloseSimulator, Settings
+
+
+@pytest.fixture
+def close() -> Iterator[Callable[..., CloseSimulator]]:
+    """Start a simulated Close with these settings: by default an empty organization."""
+    with ExitStack() as running:
+
+        def start(settings: Settings | None = None, **changes: Any) -> CloseSimulator:
+            return running.enter_context(CloseSimulator(settings or Settings.empty(**changes)))
+
+        yield start
