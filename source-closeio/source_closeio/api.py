@@ -215,6 +215,7 @@ class Client:
             ) as response:
                 content = _content(response)
         except (requests.RequestException, HTTPError, OSError) as error:
+            limiter.lost(ticket)
             raise _Retry(f"failed ({_root_cause(error)})") from error
         self.api.compare_clocks(response.headers)
         status = response.status_code

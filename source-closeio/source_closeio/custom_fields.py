@@ -19,7 +19,6 @@ from source_closeio.reader import Page
 OBJECT_TYPES = ("shared", "lead", "contact", "opportunity", "activity", "custom_object_type")
 _LIMIT = 1000
 
-_ASSOCIATED = {"custom_activity_type": "activity", "custom_object_type": "custom_object_type"}
 _COLUMN_TYPES: Mapping[str, dict[str, Any]] = {
     "number": {"type": ["null", "number"]},
     "date": {"type": ["null", "string"], "format": "date"},
@@ -48,16 +47,10 @@ def definitions(client: Client) -> Iterator[Page]:
 
 
 def columns(fields: Page, object_type: str) -> dict[str, Any]:
-    """The properties that an object type's own fields and the shared ones add to its schema."""
-    return {f"custom.{field['id']}": _column(field) for field in fields if object_type in _owners(field)}
-
-
-def _owners(field: Mapping[str, Any]) -> set[str]:
-    owners = {field["object_type"]}
-    for association in field.get("associations") or []:
-        owner = association.get("object_type")
-        owners.add(_ASSOCIATED.get(owner, owner))
-    return owners
+    """The properties that an object type's own fields add to its schema, and those that are shared: these everywhere,
+    for what Close calls the object types in `associations` is not documented."""
+    owners = (object_type, "shared")
+    return {f"custom.{field['id']}": _column(field) for field in fields if field["object_type"] in owners}
 
 
 def _column(field: Mapping[str, Any]) -> dict[str, Any]:

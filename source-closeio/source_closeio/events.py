@@ -58,11 +58,15 @@ class EventStream(CloseStream):
             body = self.client.get_list(_PATH, {"_limit": _LIMIT, **first})
         except Refused as refused:
             raise NotOffered(refused.status, refused.endpoint, refused.text) from refused
+        cursors: set[str] = set()
         while True:
             yield body["data"]
             cursor = body.get("cursor_next")
             if not cursor or not body["data"]:
                 return
+            if cursor in cursors:
+                raise Refused(200, f"GET /{_PATH}", "the same cursor twice, which would never end")
+            cursors.add(cursor)
             body = self.client.get_list(_PATH, {"_limit": _LIMIT, "_cursor": cursor})
 
 

@@ -126,7 +126,7 @@ class ListStream(CloseStream):
     def pages(self) -> Iterator[Page]:
         return offset_pages(self.client, self.path, {}, self.limit)
 
-    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:  # noqa: ARG002 - there is only one
+    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
         for page in self.pages():
             yield [row for row in page if self._is_new(row)]
 

@@ -20,6 +20,7 @@ _PAIR = re.compile(r"(limit|remaining|reset)\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECA
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PROBE_SECONDS = 0.01
 _FIRST_ANSWER_SECONDS = 2.0
+_MARGIN_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Limiter:
         self._lock = Lock()
         self._sent = 0
         self._last_sent = float("-inf")
+        self._sent_at: dict[int, float] = {}
         self._answered = 0  # number of the newest ticket whose answer is known
         self._known: Allowance | None = None
         self._resets_at = 0.0
@@ -109,26 +111,34 @@ class Limiter:
             if wait > 0:
                 return wait, 0
             self._sent += 1
-            self._last_sent = now
+            self._last_sent = self._sent_at[self._sent] = now
             return 0.0, self._sent
 
     def learn(self, ticket: int, said: Allowance | None) -> None:
         """Take in the answer to a request that was not refused."""
         with self._lock:
             self._probing = False
-            if ticket < self._answered:
-                return
+            sent_at = self._sent_at.pop(ticket)
+            if ticket <= self._answered:
+                return  # overtaken by a newer answer, or by a new period
             self._answered = ticket
             if said:
                 self._known = said
-                self._resets_at = self._clock() + said.reset
+                # Counted from when the request went out, for the next one takes as long to arrive.
+                self._resets_at = sent_at + said.reset + _MARGIN_SECONDS
 
     def refuse(self, ticket: int, seconds: float) -> None:
         """Take in a 429: nothing of this group goes out for so many seconds, and then one request first."""
         with self._lock:
+            del self._sent_at[ticket]
             self._answered = max(self._answered, ticket)
             self._blocked_until = max(self._blocked_until, self._clock() + seconds)
             self._probing = True
+
+    def lost(self, ticket: int) -> None:
+        """No answer came."""
+        with self._lock:
+            del self._sent_at[ticket]
 
     def _wait(self, now: float) -> float:
         if now < self._blocked_until:

@@ -180,7 +180,8 @@ class Reader:
             lane.stream.open(lane.state)
         else:
             for item in lane.stream.read_slice(stream_slice):
-                self._put(lane, item)
+                if item:
+                    self._put(lane, item)
                 with self._changed:
                     self._changed.notify_all()  # the walk may have split its window
         self._put(lane, _Finished(stream_slice))

@@ -1,5 +1,6 @@
 """The console script: hands the command line to the CDK."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -12,10 +13,11 @@ from source_closeio.source import SourceCloseio
 
 
 def run() -> None:
-    """Run spec, check, discover or read, as the command line says; SIGTERM ends the process with 143."""
+    """Run spec, check, discover or read, as the command line says."""
     init_uncaught_exception_handler(init_logger("airbyte"))
-    # As process 1 of a container Python would ignore SIGTERM, and `docker stop` would take its ten seconds.
-    signal.signal(signal.SIGTERM, _terminate)
+    if os.getpid() == 1:
+        # The kernel ignores SIGTERM for process 1 of a container unless it is handled: `docker stop` would hang.
+        signal.signal(signal.SIGTERM, _terminate)
     launch(SourceCloseio(), sys.argv[1:])
 
 

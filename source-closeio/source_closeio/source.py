@@ -70,7 +70,7 @@ class SourceCloseio(Source):
         parsed = Config.parse(config)
         api = CloseApi(parsed)
         known = {stream.name: stream for stream in STREAMS}
-        chosen = [configured.stream.name for configured in catalog.streams]
+        chosen = list(dict.fromkeys(configured.stream.name for configured in catalog.streams))
         streams = [known[name](api, parsed) for name in chosen if name in known]
         reader = Reader(streams, _states(state), parsed.num_workers)
         yield from reader.read()

@@ -102,7 +102,9 @@ class CloseStream(ABC):
 
     def usage(self) -> str:
         usage = self.client.usage
-        return f"{usage.requests:,} requests, {usage.waited_seconds:.1f} s waited for the rate limit"
+        done = self._frontier and self._frontier.low_water()
+        upto = f"complete up to {done:%Y-%m-%d %H:%M}, " if done else ""
+        return f"{upto}{usage.requests:,} requests, workers waited {usage.waited_seconds:.0f} s for the rate limit"
 
     # for subclasses
 

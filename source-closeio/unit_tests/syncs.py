@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airbyte_cdk.models import AirbyteStateMessage, SyncMode
+from airbyte_cdk.models import (
+    AirbyteErrorTraceMessage,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStream,
+    AirbyteStreamState,
+    SyncMode,
+)
 from airbyte_cdk.test.catalog_builder import CatalogBuilder
-from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, read
+from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, discover, read
 from airbyte_cdk.test.state_builder import StateBuilder
 from simulator import CloseSimulator
-
 from source_closeio import SourceCloseio
 
 Table = dict[str, dict[str, Any]]
@@ -24,51 +30,67 @@ class Sync:
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
         """The records as they came, repeated ones repeated."""
-        return [message.record.data for message in self.output.records if message.record.stream == stream]
+        records = [message.record for message in self.output.records if message.record]
+        return [record.data for record in records if record.stream == stream]
 
     def table(self, stream: str) -> Table:
         """What a destination that dedups by id would hold."""
         return {row["id"]: row for row in self.rows(stream)}
 
     def states(self, stream: str) -> list[dict[str, Any]]:
-        return [
-            dict(vars(message.state.stream.stream_state))
-            for message in self.output.state_messages
-            if message.state.stream.stream_descriptor.name == stream
-        ]
+        return [dict(vars(state.stream_state)) for name, state in self._states() if name == stream]
 
     @property
     def state(self) -> list[AirbyteStateMessage]:
         """The last state of each stream, as the next sync gets it."""
-        last = {message.state.stream.stream_descriptor.name: message.state for message in self.output.state_messages}
-        return list(last.values())
+        return [
+            AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=state) for state in dict(self._states()).values()
+        ]
+
+    def _states(self) -> list[tuple[str, AirbyteStreamState]]:
+        states = [message.state.stream for message in self.output.state_messages if message.state]
+        return [(state.stream_descriptor.name, state) for state in states if state]
+
+    @property
+    def failures(self) -> list[AirbyteErrorTraceMessage]:
+        return [message.trace.error for message in self.output.errors if message.trace and message.trace.error]
 
     @property
     def errors(self) -> list[str]:
-        return [message.trace.error.message for message in self.output.errors]
+        return [failure.message for failure in self.failures]
+
+    @property
+    def estimates(self) -> dict[str, int | None]:
+        traces = [message.trace for message in self.output.trace_messages if message.trace]
+        return {trace.estimate.name: trace.estimate.row_estimate for trace in traces if trace.estimate}
 
     def statuses(self, stream: str) -> list[str]:
         return [status.value for status in self.output.get_stream_statuses(stream)]
 
     @property
     def log(self) -> str:
-        return "\n".join(message.log.message for message in self.output.logs)
+        return "\n".join(message.log.message for message in self.output.logs if message.log)
 
 
 def config(sim: CloseSimulator, **changes: Any) -> dict[str, Any]:
     return {"api_key": sim.api_key, "api_url": sim.url, "start_date": "2020-01-01", **changes}
 
 
-def sync(
-    sim: CloseSimulator, *streams: str, state: list[AirbyteStateMessage] | None = None, **changes: Any
-) -> Sync:
+def sync(sim: CloseSimulator, *streams: str, state: list[AirbyteStateMessage] | None = None, **changes: Any) -> Sync:
     """Run `read` incrementally for these streams."""
-    catalog = CatalogBuilder()
+    chosen = CatalogBuilder()
     for stream in streams:
-        catalog = catalog.with_stream(stream, SyncMode.incremental)
-    return Sync(read(SourceCloseio(), config(sim, **changes), catalog.build(), state))
+        chosen = chosen.with_stream(stream, SyncMode.incremental)
+    return Sync(read(SourceCloseio(), config(sim, **changes), chosen.build(), state))
 
 
 def saved(stream: str, **values: str) -> list[AirbyteStateMessage]:
     """The state of one stream, made by hand."""
     return StateBuilder().with_stream_state(stream, values).build()
+
+
+def catalog(sim: CloseSimulator) -> dict[str, AirbyteStream]:
+    """What `discover` answers, by stream."""
+    message = discover(SourceCloseio(), config(sim)).catalog
+    assert message.catalog
+    return {stream.name: stream for stream in message.catalog.streams}

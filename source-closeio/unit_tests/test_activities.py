@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit_tests.syncs import saved, sync
 from simulator import CloseSimulator, Settings
 from simulator.simulator import Request
+from unit_tests.syncs import saved, sync
 
 Close = Callable[..., CloseSimulator]
 MAY = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -119,7 +119,9 @@ def test_meetings_years_ahead_are_read_on_every_sync_and_state_stays_behind_the_
     second = sync(sim, "activities", state=first.state)
 
     assert set(first.table("activities")) == set(second.table("activities")) == set(ahead)
-    assert all(datetime.fromisoformat(state["date_created"]) <= datetime.now(UTC) for state in first.states("activities"))
+    assert all(
+        datetime.fromisoformat(state["date_created"]) <= datetime.now(UTC) for state in first.states("activities")
+    )
 
 
 def test_the_last_day_is_read_again_and_older_rows_are_not(close: Close) -> None:

@@ -1,0 +1,110 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard source-*/pyproject.toml))
+# For networks of one's own: make image BUILD_FLAGS='--network host --build-arg HTTPS_PROXY=...'
+BUILD_FLAGS ?=
+
+BIN := $(CURDIR)/.venv/bin
+IN_EACH = for connector in $(CONNECTORS); do echo "-- $$connector"; cd $(CURDIR)/$$connector;
+END = ; done
+
+define check_python
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || { echo "Python 3.11 or newer is needed. Name one: make $@ PYTHON=python3.13"; exit 1; }
+endef
+
+.PHONY: help
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# -- for users
+
+.PHONY: demo
+demo: .venv-demo/installed  ## See Close data land in DuckDB: a simulated Close, two syncs, the tables
+	@.venv-demo/bin/python demo/demo.py
+
+.PHONY: sync
+sync: .venv-demo/installed  ## The same with a real account: make sync CONFIG=my_config.json
+	@.venv-demo/bin/python demo/demo.py --config "$(or $(CONFIG),$(error Say which config: make sync CONFIG=my_config.json))"
+
+.PHONY: image
+image:  ## Build the images, tagged as metadata.yaml says
+	@$(IN_EACH) \
+	  name=$$(sed -n 's/^ *dockerRepository: *//p' metadata.yaml); \
+	  version=$$(sed -n 's/^ *dockerImageTag: *//p' metadata.yaml); \
+	  docker build --tag "$$name:$$version" --build-arg NAME="$$name" --build-arg VERSION="$$version" $(BUILD_FLAGS) . \
+	$(END)
+
+# -- for developers
+
+.PHONY: test
+test: lint types  ## Run every check: lint, types, unit tests, Airbyte's standard tests, the image
+	@$(IN_EACH) $(BIN)/python -m pytest $(ARGS) $(END)
+
+.PHONY: lint
+lint: .venv/installed  ## ruff: rules and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+.PHONY: format
+format: .venv/installed  ## Let ruff mend what it can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: types
+types: .venv/installed  ## mypy --strict
+	@$(BIN)/mypy demo
+	@$(IN_EACH) $(BIN)/mypy --config-file ../pyproject.toml . $(END)
+
+.PHONY: bench
+bench: .venv/installed  ## Measure against a floor program, as ratios
+	@$(IN_EACH) $(BIN)/python -m bench $(ARGS) $(END)
+
+.PHONY: lock
+lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest versions
+	@compile() { $(BIN)/uv pip compile --quiet --no-header --annotation-style line --generate-hashes \
+	    $(if $(UPGRADE),--upgrade) "$$@"; }; \
+	compile --universal --python-version 3.11 --group pyproject.toml:dev source-*/pyproject.toml \
+	    --output-file requirements-dev.lock; \
+	for connector in $(CONNECTORS); do \
+	  compile --python-version 3.13 --python-platform linux --constraint requirements-dev.lock \
+	    --no-emit-package boltons --no-emit-package click $$connector/pyproject.toml \
+	    --output-file $$connector/requirements.lock; \
+	done; \
+	cd demo; compile --universal --python-version 3.11 pyproject.toml --output-file requirements.lock
+
+.PHONY: clean
+clean:  ## Remove environments, databases and caches
+	rm -rf .venv .venv-demo .demo .mypy_cache .ruff_cache
+	rm -rf source-*/{.pytest_cache,.mypy_cache,.tmp,build,dist,integration_tests/.run}
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- environments, each from its lock
+
+# editable: the console script runs the code as it stands
+INSTALL_CONNECTORS = pip install -qq --no-deps --no-build-isolation $(CONNECTORS:%=--editable %)
+
+.venv/installed: requirements-dev.lock $(CONNECTORS:%=%/pyproject.toml)
+	@$(check_python)
+	@echo "Installing $$(grep -c '^[a-z]' $<) packages into .venv ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install -qq --no-deps --require-hashes --requirement $<
+	@$(BIN)/$(INSTALL_CONNECTORS)
+	@touch $@
+
+# PyAirbyte brings five times as much as everything else here, so it has an environment of its own.
+.venv-demo/installed: demo/requirements.lock $(CONNECTORS:%=%/pyproject.toml)
+	@$(check_python)
+	@$(PYTHON) -m venv --clear .venv-demo
+	@total=$$(grep -c '^[a-z]' $<); echo "PyAirbyte: $$total packages, about 200 MB to download, once"; \
+	.venv-demo/bin/pip install --progress-bar off --no-compile --no-deps --require-hashes --requirement $< \
+	    2>.venv-demo/pip.err | awk -v total=$$total -v start="$$([ -t 1 ] && printf '\r  ' || printf '\n  ')" \
+	    '/^(Collecting|Processing|Ignoring)/ {sub(".*/", "", $$2); printf "%s%3d of %d  %-50.50s", start, ++n, total, $$2} \
+	     /^Installing/ {printf "%sunpacking ... %-50s", start, ""} {fflush()} END {print ""}' \
+	|| { cat .venv-demo/pip.err; exit 1; }
+	@.venv-demo/bin/$(INSTALL_CONNECTORS)
+	@touch $@

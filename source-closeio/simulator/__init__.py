@@ -1,0 +1,8 @@
+"""A Close API on localhost that behaves like the real one, for tests, the demo and benchmarks."""
+
+from .faults import Fault
+from .settings import Settings
+from .simulator import CloseSimulator, Request
+from .store import Collection
+
+__all__ = ["CloseSimulator", "Collection", "Fault", "Request", "Settings"]

@@ -1,0 +1,189 @@
+"""Whatever goes wrong: retried if time may mend it; else one stream ends with a sentence, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from airbyte_cdk.models import FailureType
+from simulator import CloseSimulator, Fault, Settings
+from source_closeio import api
+from unit_tests.syncs import sync
+
+Close = Callable[..., CloseSimulator]
+ALL = ("leads", "activities", "tasks", "users", "custom_fields", "event_log")
+PASSING = (
+    *("408", "500", "502", "503", "504", "429-header", "429-flat", "429-nested", "429-text", "429-string"),
+    *("reset", "close", "cut-length", "cut-chunked", "cut-close"),
+    *("not-json", "empty-body", "object", "list", "null-data", "null"),
+)
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_a_passing_fault_costs_nothing_but_time(close: Close, kind: str) -> None:
+    sim = close(Settings(activities=250))
+    sim.fault(Fault(path="activity", kind=kind, times=2, after=1, seconds=0.2))
+
+    result = sync(sim, "activities")
+
+    assert not result.errors
+    assert result.table("activities") == sim.data["activity"].truth
+    assert len(result.rows("activities")) == 250
+
+
+def test_a_sync_through_a_storm_of_faults_is_complete(close: Close) -> None:
+    sim = close(Settings(activities=3000, leads=600, tasks=600, events=600))
+    for number, kind in enumerate(PASSING):
+        sim.fault(Fault(kind=kind, probability=0.01, seed=number, seconds=0.1))
+
+    result = sync(sim, *ALL)
+
+    assert not result.errors
+    assert result.table("activities") == sim.data["activity"].truth
+    assert result.table("tasks") == sim.data["task"].truth
+    assert result.table("event_log") == sim.data["event"].truth
+    assert result.table("leads").keys() == sim.data["lead"].truth.keys()
+
+
+@pytest.mark.parametrize("kind", ["stall", "stall-body"])
+def test_a_silent_server_is_given_up_and_asked_again(close: Close, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_SILENCE_SECONDS", 0.5)
+    sim = close(Settings(tasks=50))
+    sim.fault(Fault(path="task", kind=kind, times=1, seconds=60))
+
+    result = sync(sim, "tasks")
+
+    assert len(result.table("tasks")) == 50
+
+
+def test_an_answer_that_drips_without_end_is_cut_off(close: Close, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_ANSWER_SECONDS", 0.5)
+    sim = close(Settings(tasks=50))
+    sim.fault(Fault(path="task", kind="slow", times=1, seconds=20))
+
+    assert len(sync(sim, "tasks").table("tasks")) == 50
+
+
+@pytest.mark.parametrize("kind", ["500", "not-json", "reset", "429-header", "object"])
+def test_a_lasting_fault_ends_its_stream_with_a_sentence_and_leaves_the_others(
+    close: Close, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=3, seconds=2.0))
+    sim = close(Settings(tasks=50))
+    sim.fault(Fault(path="task", kind=kind, times=None, seconds=0.3))
+
+    result = sync(sim, *ALL)
+
+    trace = result.failures[0]
+    assert "tasks" in trace.message
+    assert "GET /task/" in trace.message
+    assert "run the sync" in trace.message.lower() or "try again" in trace.message
+    assert trace.failure_type is FailureType.transient_error
+    assert trace.stream_descriptor
+    assert trace.stream_descriptor.name == "tasks"
+    assert result.statuses("tasks")[-1] == "INCOMPLETE"
+    assert result.table("activities") == sim.data["activity"].truth
+    for stream in set(ALL) - {"tasks"}:
+        assert result.statuses(stream)[-1] == "COMPLETE"
+        assert result.states(stream)
+
+
+def test_what_was_read_before_a_failure_is_kept(close: Close, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=2, seconds=2.0))
+    sim = close(Settings(activities=9000))
+    sim.fault(Fault(path="activity", kind="500", times=None, after=60))
+
+    first = sync(sim, "activities", num_workers=2)
+    sim.clear_faults()
+    second = sync(sim, "activities", state=first.state)
+
+    assert first.errors
+    assert first.states("activities")[-1]["date_created"] > "2020-01-02"
+    assert first.table("activities") | second.table("activities") == sim.data["activity"].truth
+    assert len(second.rows("activities")) < 9000
+
+
+@pytest.mark.parametrize("status", [402, 403])
+def test_a_stream_that_the_plan_or_role_lacks_is_skipped_and_the_sync_succeeds(close: Close, status: int) -> None:
+    sim = close(Settings(forbidden={"task": (status, {"error": "Not in your plan."})}))
+
+    result = sync(sim, *ALL)
+
+    assert not result.errors
+    assert result.statuses("tasks") == ["STARTED", "COMPLETE"]
+    assert not result.states("tasks")
+    assert result.log.count("tasks: skipped") == 1
+    assert "Not in your plan." in result.log
+    assert result.table("users")
+
+
+def test_a_sync_of_which_nothing_can_be_read_fails(close: Close) -> None:
+    sim = close(Settings(forbidden={"task": (403, {"error": "No."}), "user": (403, {"error": "No."})}))
+
+    result = sync(sim, "tasks", "users")
+
+    assert "None of the selected streams" in result.errors[0]
+    assert result.failures[0].failure_type is FailureType.config_error
+
+
+def test_a_permission_lost_half_way_is_a_failure_not_the_end_of_the_data(close: Close) -> None:
+    sim = close(Settings(activities=500))
+    sim.fault(Fault(path="activity", kind="403", times=None, after=2))
+
+    result = sync(sim, "activities")
+
+    assert result.statuses("activities")[-1] == "INCOMPLETE"
+    assert result.failures[0].failure_type is FailureType.config_error
+
+
+def test_a_wrong_key_is_a_config_error_and_is_not_retried(close: Close) -> None:
+    sim = close(Settings())
+
+    result = sync(sim, "users", "tasks", api_key="api_wrong.key")
+
+    assert result.failures[0].failure_type is FailureType.config_error
+    assert "API key" in result.errors[0]
+    assert len(sim.requests) <= 4
+
+
+def test_a_redirect_to_another_host_does_not_get_the_key(close: Close) -> None:
+    elsewhere = close()
+    sim = close(Settings())
+    sim.fault(
+        Fault(path="user", kind="redirect", times=1, location=elsewhere.url.replace("127.0.0.1", "localhost") + "user/")
+    )
+
+    sync(sim, "users")
+
+    assert all(request.status == 401 for request in elsewhere.requests)
+
+
+def test_a_stream_that_the_source_does_not_have_is_named_and_the_others_are_read(close: Close) -> None:
+    sim = close(Settings())
+
+    result = sync(sim, "users", "no_such_stream")
+
+    assert "no_such_stream" in result.errors[0]
+    assert result.statuses("users")[-1] == "COMPLETE"
+
+
+def test_an_unreadable_state_is_a_config_error_with_a_remedy(close: Close) -> None:
+    from unit_tests.syncs import saved
+
+    result = sync(close(Settings()), "tasks", state=saved("tasks", date_updated="yesterday"))
+
+    assert "Reset" in result.errors[0]
+
+
+def test_a_server_clock_behind_ours_loses_no_rows(close: Close) -> None:
+    """Rows that Close creates after the sync carry times before ours: state must go by Close's clock."""
+    from datetime import UTC, datetime, timedelta
+
+    sim = close(now=datetime.now(UTC) - timedelta(hours=2))
+    first = sync(sim, "tasks")
+    sim.settings.now = datetime.now(UTC) - timedelta(hours=1)
+    task = sim.data["task"].add(sim.make_task())["id"]
+
+    second = sync(sim, "tasks", state=first.state)
+
+    assert task in second.table("tasks")

@@ -1,0 +1,103 @@
+"""A sync killed at any moment, any number of times, and resumed from its last state, ends with the same tables."""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from simulator import CloseSimulator, Settings
+from unit_tests.syncs import config
+
+Close = Callable[..., CloseSimulator]
+STREAMS = {"leads": "lead", "activities": "activity", "tasks": "task", "event_log": "event"}
+
+
+class Process:
+    """`python -m source_closeio read`, with its output in a file as a platform would tail it."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any], states: list[dict[str, Any]]) -> None:
+        streams = [
+            {
+                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
+                "sync_mode": "incremental",
+                "destination_sync_mode": "append_dedup",
+            }
+            for name in STREAMS
+        ]
+        files = {"config": settings, "catalog": {"streams": streams}, "state": states}
+        arguments = []
+        for name, content in files.items():
+            (folder / f"{name}.json").write_text(json.dumps(content))
+            arguments += [f"--{name}", str(folder / f"{name}.json")]
+        self.path = folder / "output.jsonl"
+        self.command = [sys.executable, "-m", "source_closeio", "read", *arguments]
+
+    def __enter__(self) -> Self:
+        with self.path.open("wb") as output:
+            self.process = subprocess.Popen(self.command, stdout=output, cwd=Path(__file__).parents[1])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Everything put out, but for a last line that was cut off."""
+        lines = self.path.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+
+def take_over(messages: list[dict[str, Any]], tables: dict[str, dict[str, Any]], states: dict[str, Any]) -> None:
+    """What platform and destination do: keep rows by id, and the last state of each stream."""
+    for message in messages:
+        if message["type"] == "RECORD":
+            record = message["record"]
+            tables[record["stream"]][record["data"]["id"]] = record["data"]
+        elif message["type"] == "STATE":
+            states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_points_and_resumed(close: Close, tmp_path: Path, seed: int) -> None:
+    sim = close(Settings(activities=20_000, leads=3_000, tasks=3_000, events=3_000, latency_ms=100, seed=seed))
+    chance = random.Random(seed)
+    tables: dict[str, dict[str, Any]] = {name: {} for name in STREAMS}
+    states: dict[str, Any] = {}
+    kills = 0
+    for _ in range(30):
+        with Process(tmp_path, config(sim), list(states.values())) as run:
+            try:
+                run.process.wait(timeout=chance.uniform(1.7, 3.0) if kills < 5 else None)
+            except subprocess.TimeoutExpired:
+                kills += 1
+        take_over(run.messages(), tables, states)
+        if run.process.returncode == 0:
+            break
+
+    assert run.process.returncode == 0
+    assert kills == 5
+    for stream, collection in STREAMS.items():
+        assert tables[stream].keys() == sim.data[collection].truth.keys(), stream
+
+
+def test_a_closed_pipe_ends_the_process(close: Close, tmp_path: Path) -> None:
+    sim = close(Settings(activities=50_000))
+    command = shlex.join(Process(tmp_path, config(sim), []).command)
+
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -n 50"],
+        capture_output=True,
+        cwd=Path(__file__).parents[1],
+        check=False,
+        timeout=60,
+    )
+
+    assert done.stdout.count(b"\n") == 50
+    assert done.returncode != 0

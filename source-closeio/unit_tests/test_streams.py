@@ -1,0 +1,142 @@
+"""What every stream keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+from airbyte_cdk.models import AirbyteStream, SyncMode
+from simulator import CloseSimulator, Settings
+from source_closeio import SourceCloseio
+from source_closeio.stream import CloseStream
+from source_closeio.streams import STREAMS
+from unit_tests.syncs import Sync, catalog, config, sync
+
+Close = Callable[..., CloseSimulator]
+NAMES = [stream.name for stream in STREAMS]
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[CloseSimulator]:
+    with CloseSimulator(Settings(activities=900, leads=250, tasks=300, events=300)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def full(sim: CloseSimulator) -> Sync:
+    return sync(sim, *NAMES)
+
+
+@pytest.fixture(scope="module")
+def entries(sim: CloseSimulator) -> dict[str, AirbyteStream]:
+    return catalog(sim)
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
+class TestEveryStream:
+    """Generic promises over the registry."""
+
+    def test_is_in_the_catalog_with_its_key_and_cursor(
+        self, stream: type[CloseStream], entries: dict[str, AirbyteStream]
+    ) -> None:
+        entry = entries[stream.name]
+
+        assert entry.source_defined_primary_key == [["id"]]
+        assert entry.default_cursor_field == [stream.cursor_field]
+        assert entry.source_defined_cursor
+        assert entry.supported_sync_modes == [SyncMode.full_refresh, SyncMode.incremental]
+
+    def test_has_a_schema_of_typed_and_nullable_properties(
+        self, stream: type[CloseStream], entries: dict[str, AirbyteStream]
+    ) -> None:
+        schema = entries[stream.name].json_schema
+
+        jsonschema.Draft7Validator.check_schema(schema)
+        assert schema["additionalProperties"] is True
+        assert {"id", stream.cursor_field} <= schema["properties"].keys()
+        assert all("null" in each["type"] and len(each["type"]) > 1 for each in schema["properties"].values())
+        for name, each in schema["properties"].items():
+            if each.get("format") == "date-time":
+                assert each["airbyte_type"] in ("timestamp_with_timezone", "timestamp_without_timezone"), name
+
+    def test_has_sample_data_that_its_schema_describes(
+        self, stream: type[CloseStream], entries: dict[str, AirbyteStream], full: Sync
+    ) -> None:
+        schema = entries[stream.name].json_schema
+        validator = jsonschema.Draft7Validator(schema)
+
+        rows = full.rows(stream.name)
+
+        assert rows
+        for row in rows:
+            assert not list(validator.iter_errors(row)), row
+            assert row.keys() - schema["properties"].keys() <= {"__object_type"}
+
+    def test_gives_each_row_once(self, stream: type[CloseStream], full: Sync) -> None:
+        ids = [row["id"] for row in full.rows(stream.name)]
+
+        assert len(ids) == len(set(ids))
+
+    def test_says_started_running_complete_and_ends_with_a_state(self, stream: type[CloseStream], full: Sync) -> None:
+        assert full.statuses(stream.name) == ["STARTED", "RUNNING", "COMPLETE"]
+        assert full.states(stream.name)[-1].keys() == {stream.cursor_field}
+
+    def test_asks_for_no_page_twice(self, stream: type[CloseStream], sim: CloseSimulator) -> None:
+        sim.clear_requests()
+
+        sync(sim, stream.name)
+
+        asked = [
+            (request.method, request.path, json.dumps([request.params, request.body], sort_keys=True))
+            for request in sim.requests
+        ]
+        assert len(asked) == len(set(asked))
+
+    def test_goes_on_from_its_state(self, stream: type[CloseStream], sim: CloseSimulator, full: Sync) -> None:
+        again = sync(sim, stream.name, state=full.state, lookback_window_hours=0)
+
+        assert len(again.rows(stream.name)) < len(full.rows(stream.name))
+        assert again.states(stream.name)
+        assert not again.errors
+
+    def test_of_an_empty_account_is_a_happy_sync(self, stream: type[CloseStream], close: Close) -> None:
+        result = sync(close(users=0), stream.name)
+
+        assert not result.errors
+        assert result.statuses(stream.name)[-1] == "COMPLETE"
+        assert result.states(stream.name)
+
+    def test_is_named_in_the_readme(self, stream: type[CloseStream]) -> None:
+        assert f"| `{stream.name}` |" in README.read_text("utf-8")
+
+
+def test_records_keep_null_empty_and_absent_apart(sim: CloseSimulator, full: Sync) -> None:
+    rows, truth = full.table("activities"), sim.data["activity"].truth
+
+    assert any(value is None for row in truth.values() for value in row.values())
+    assert all(rows[id_].keys() == row.keys() for id_, row in truth.items())
+
+
+def test_numbers_of_64_bits_stay_exact(close: Close) -> None:
+    sim = close()
+    row = sim.make_activity("CustomActivity") | {"custom.cf_big": 2**63 + 12345, "custom.cf_small": -(2**63)}
+    sim.data["activity"].add(row, log=False)
+
+    (got,) = sync(sim, "activities").rows("activities")
+
+    assert (got["custom.cf_big"], got["custom.cf_small"]) == (2**63 + 12345, -(2**63))
+
+
+def test_full_refresh_reads_everything(sim: CloseSimulator, full: Sync) -> None:
+    from airbyte_cdk.test.catalog_builder import CatalogBuilder
+    from airbyte_cdk.test.entrypoint_wrapper import read
+
+    chosen = CatalogBuilder().with_stream("users", SyncMode.full_refresh).build()
+
+    result = Sync(read(SourceCloseio(), config(sim), chosen))
+
+    assert result.table("users") == full.table("users")
