@@ -188,13 +188,16 @@ class KeysetWalk:
 
     def _advance(self, rows: Page, fresh: int) -> datetime | None:
         """Move the near bound to the second of the last row; if the page did not get beyond one second, say which."""
-        seconds = self._seconds(rows)
-        if not seconds:
+        dated = [(second, row.get("id")) for row in rows if (second := times.second_of(row.get(self.key)))]
+        if not dated:
             return None
+        seconds = [second for second, _ in dated]
+        if seconds != sorted(seconds, reverse=self.newest_first):
+            raise _unusable(self.path, f"a page that is not sorted by {self.key}")
         before, edge = self.progress.edge, seconds[-1]
         if before and edge != before and (edge > before) == self.newest_first:
             raise _unusable(self.path, f"rows outside the {self.key} that was asked for")
-        ids = {row.get("id") for row in rows if times.second_of(row.get(self.key)) == edge}
+        ids = {id_ for second, id_ in dated if second == edge}
         self._seen = self._seen | ids if edge == before else ids
         self.progress.add(seconds[0], edge, fresh)
         if self.newest_first:
@@ -202,13 +205,6 @@ class KeysetWalk:
         else:
             self.low = edge
         return edge if edge in (before, seconds[0]) else None
-
-    def _seconds(self, rows: Page) -> list[datetime]:
-        """The rows' keys, to the second, in the list's order."""
-        seconds = [second for row in rows if (second := times.second_of(row.get(self.key)))]
-        if seconds != sorted(seconds, reverse=self.newest_first):
-            raise _unusable(self.path, f"a page that is not sorted by {self.key}")
-        return seconds
 
     def _one_second(self, second: datetime, offset: int) -> Iterator[Page]:
         """All rows of one second, of which the first `offset` are known."""

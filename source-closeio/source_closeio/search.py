@@ -114,6 +114,7 @@ class SearchWalk:
     progress: Progress = field(default_factory=Progress)
     total: int | None = None
     _low: datetime | None = None
+    _lost_order: bool = False
     _seen: dict[tuple[Any, Any], datetime | None] = field(default_factory=dict)
     """(id, key) of rows from the edge's second on: they come again. A row that changed since is another."""
 
@@ -157,8 +158,8 @@ class SearchWalk:
         """The cursor ended before the rows did: go on by key after all, or divide one second by the next key.
         Returns whether there is more, by key."""
         latest = max((moment for moment in self._seen.values() if moment), default=self._low)
-        if latest is None:
-            raise _unusable(self.query.object_type, f"more than {_MOST_ROWS_PER_CURSOR:,} rows without a date")
+        if latest is None or self._lost_order:
+            raise _unusable(self.query.object_type, f"more than {_MOST_ROWS_PER_CURSOR:,} rows in no order")
         second = times.floor_second(latest)
         if self._low is None or second > self._low:
             self._low = second
@@ -182,13 +183,23 @@ class SearchWalk:
         fresh = [row for mark, _, row in marked if mark not in self._seen]
         self._seen.update((mark, moment) for mark, moment, _ in marked)
         placed = [moment for _, moment, _ in marked if moment and not (self.head and moment >= self.head)]
-        moved = bool(placed) and (self._low is None or placed[-1] > self._low)
-        if moved:
-            self._low = placed[-1]
-            self.progress.add(placed[0], placed[-1], len(fresh))
-            second = times.floor_second(placed[-1])
-            self._seen = {mark: moment for mark, moment in self._seen.items() if not moment or moment >= second}
-        return fresh, moved
+        anchor = _anchor(placed)
+        if anchor is None or (self._low is not None and anchor <= self._low):
+            self._lost_order = self._lost_order or (anchor is None and bool(placed))
+            return fresh, False
+        self._low = anchor
+        self.progress.add(placed[0], anchor, len(fresh))
+        second = times.floor_second(anchor)
+        self._seen = {mark: moment for mark, moment in self._seen.items() if not moment or moment >= second}
+        return fresh, True
+
+
+def _anchor(moments: list[datetime]) -> datetime | None:
+    """Where a walk may go on by key: no row behind the page is older. None where the page is not in order."""
+    if moments == sorted(moments):
+        return moments[-1] if moments else None
+    seconds = [times.floor_second(moment) for moment in moments]
+    return seconds[-1] if seconds == sorted(seconds) else None
 
 
 def _with_flat_custom_fields(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ def parse(text: str) -> datetime:
     Raises ValueError for anything that is not ISO 8601.
     """
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
