@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +59,23 @@ def test_each_mistake_has_its_sentence(close: Close, changes: dict[str, Any], sa
 
     assert status is Status.FAILED
     assert says in message
+
+
+def test_the_command_answers_a_bad_date_with_the_same_sentence(tmp_path: Path) -> None:
+    """The CDK would quote a regular expression."""
+    (tmp_path / "config.json").write_text('{"api_key": "api_some.key", "start_date": "soon"}')
+
+    done = subprocess.run(
+        [sys.executable, "-m", "source_closeio", "check", "--config", str(tmp_path / "config.json")],
+        capture_output=True,
+        cwd=Path(__file__).parents[1],
+        check=True,
+        text=True,
+    )
+
+    status = json.loads(done.stdout.splitlines()[-1])["connectionStatus"]
+    assert status["status"] == "FAILED"
+    assert "2025-01-01T00:00:00Z" in status["message"]
 
 
 def test_a_key_without_access_fails(close: Close) -> None:
