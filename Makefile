@@ -5,11 +5,13 @@ SHELL := bash
 
 PYTHON ?= python3
 CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard source-*/pyproject.toml))
+# One of them alone: make test CONNECTOR=source-fullstory
+CONNECTOR ?=
 # For networks of one's own: make image BUILD_FLAGS='--network host --build-arg HTTPS_PROXY=...'
 BUILD_FLAGS ?=
 
 BIN := $(CURDIR)/.venv/bin
-IN_EACH = for connector in $(CONNECTORS); do echo "-- $$connector"; cd $(CURDIR)/$$connector;
+IN_EACH = for connector in $(or $(CONNECTOR),$(CONNECTORS)); do echo "-- $$connector"; cd $(CURDIR)/$$connector;
 END = ; done
 
 define check_python
@@ -24,19 +26,19 @@ help:  ## Show this list
 # -- for users
 
 .PHONY: demo
-demo: .venv-demo/installed  ## See Close data land in DuckDB: a simulated Close, two syncs, the tables
-	@.venv-demo/bin/python demo/demo.py
+demo: .venv-demo/installed  ## See data land in DuckDB: a simulated Close and FullStory, two syncs of each, the tables
+	@.venv-demo/bin/python demo/demo.py $(CONNECTOR:%=--connector %)
 
 .PHONY: sync
-sync: .venv-demo/installed  ## The same with a real account: make sync CONFIG=my_config.json
-	@.venv-demo/bin/python demo/demo.py --config "$(or $(CONFIG),$(error Say which config: make sync CONFIG=my_config.json))"
+sync: .venv-demo/installed  ## The same with a real account: make sync CONFIG=my_config.json [CONNECTOR=source-fullstory]
+	@.venv-demo/bin/python demo/demo.py $(CONNECTOR:%=--connector %) --config "$(or $(CONFIG),$(error Say which config: make sync CONFIG=my_config.json))"
 
 .PHONY: image
 image:  ## Build the images, tagged as metadata.yaml says
 	@$(IN_EACH) \
 	  name=$$(sed -n 's/^ *dockerRepository: *//p' metadata.yaml); \
 	  version=$$(sed -n 's/^ *dockerImageTag: *//p' metadata.yaml); \
-	  docker build --tag "$$name:$$version" --build-arg NAME="$$name" --build-arg VERSION="$$version" $(BUILD_FLAGS) . \
+	  docker build --tag "$$name:$$version" $(BUILD_FLAGS) . \
 	$(END)
 
 # -- for developers
@@ -46,9 +48,10 @@ test: lint types  ## Run every check: lint, types, unit tests, Airbyte's standar
 	@$(IN_EACH) $(BIN)/python -m pytest $(ARGS) $(END)
 
 .PHONY: lint
-lint: .venv/installed  ## ruff: rules and format
+lint: .venv/installed  ## ruff: rules and format; and that what both connectors have is the same in both
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/python scripts/check_twins.py
 
 .PHONY: format
 format: .venv/installed  ## Let ruff mend what it can
@@ -57,7 +60,8 @@ format: .venv/installed  ## Let ruff mend what it can
 
 .PHONY: types
 types: .venv/installed  ## mypy --strict
-	@$(BIN)/mypy demo
+	@$(BIN)/mypy scripts
+	@cd demo; $(BIN)/mypy --config-file ../pyproject.toml .
 	@$(IN_EACH) $(BIN)/mypy --config-file ../pyproject.toml . $(END)
 
 .PHONY: bench
@@ -79,7 +83,7 @@ lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest v
 
 .PHONY: clean
 clean:  ## Remove environments, databases and caches
-	rm -rf .venv .venv-demo .demo .mypy_cache .ruff_cache
+	rm -rf .venv .venv-demo .demo .mypy_cache .ruff_cache demo/.mypy_cache
 	rm -rf source-*/{.pytest_cache,.mypy_cache,.tmp,build,dist,integration_tests/.run}
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

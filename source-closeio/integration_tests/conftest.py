@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_tests.airbyte import airbyte, engine, image
 from simulator import CloseSimulator, Settings
+
+__all__ = ["airbyte", "engine", "image"]
 
 HERE = Path(__file__).parent
 
@@ -26,6 +29,15 @@ def configs(close: CloseSimulator) -> Path:
     for name in ("sample_config.json", "invalid_config.json"):
         (folder / name).write_text(json.dumps(_load(name) | {"api_url": close.url}))
     return folder
+
+
+@pytest.fixture
+def slow_answers(close: CloseSimulator) -> Iterator[None]:
+    """Close takes a second for each."""
+    before = close.settings.latency_ms
+    close.settings.change(latency_ms=1000)
+    yield
+    close.settings.change(latency_ms=before)
 
 
 def _load(name: str) -> dict[str, Any]:

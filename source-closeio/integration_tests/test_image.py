@@ -1,108 +1,13 @@
-"""The image as Airbyte runs it: read-only, as a user without rights, with the files of the sync mounted."""
+"""The image, through every command: what it is, what it says, and that it tells no secret."""
 
 from __future__ import annotations
 
-import base64
-import json
-import os
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
-import yaml
-from docker.models.containers import Container
 from docker.models.images import Image
-from simulator import CloseSimulator
-
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-METADATA = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
-KEYS = [json.loads((HERE / name).read_text())["api_key"] for name in ("sample_config.json", "invalid_config.json")]
-SECRETS = [*KEYS, *(base64.b64encode(f"{key}:".encode()).decode() for key in KEYS)]
-CATALOG = json.loads((HERE / "configured_catalog.json").read_text())
-CURSORS = {each["stream"]["name"]: each["cursor_field"][0] for each in CATALOG["streams"]}
-STREAMS = set(CURSORS)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    try:
-        client = docker.from_env()
-    except docker.errors.DockerException as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"Docker does not answer: {error}")
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def image(engine: docker.DockerClient) -> Image:
-    built, _ = engine.images.build(
-        path=str(ROOT),
-        tag=f"{METADATA['dockerRepository']}:dev",
-        rm=True,
-    )
-    return built
-
-
-class Airbyte:
-    """Runs the image's commands."""
-
-    def __init__(self, engine: docker.DockerClient, image: Image, configs: Path) -> None:
-        self.engine = engine
-        self.image = image
-        self.configs = configs
-
-    def start(self, *command: str) -> Container:
-        container: Container = self.engine.containers.run(
-            self.image,
-            list(command),
-            detach=True,
-            network_mode="host",  # the simulator listens on loopback only, as the connector wants for plain http
-            read_only=True,
-            tmpfs={"/tmp": ""},
-            working_dir="/source",
-            cap_drop=["ALL"],
-            volumes={
-                str(self.configs): {"bind": "/configs", "mode": "ro"},
-                str(HERE): {"bind": "/given", "mode": "ro"},
-            },
-        )
-        return container
-
-    def run(self, *command: str) -> tuple[int, list[dict[str, Any]]]:
-        """The exit status and the messages."""
-        container = self.start(*command)
-        try:
-            status = container.wait(timeout=120)["StatusCode"]
-            return status, self.messages(container)
-        finally:
-            container.remove(force=True)
-
-    def messages(self, container: Container) -> list[dict[str, Any]]:
-        """Every line of both outputs: all must be messages, and none may tell a secret."""
-        output = container.logs()
-        for secret in SECRETS:
-            assert secret.encode() not in output
-        return [json.loads(line) for line in output.split(b"\n") if line]
-
-
-@pytest.fixture(scope="module")
-def airbyte(engine: docker.DockerClient, image: Image, configs: Path) -> Airbyte:
-    return Airbyte(engine, image, configs)
-
-
-READ = ("read", "--config", "/configs/sample_config.json", "--catalog", "/given/configured_catalog.json")
-
-
-def of_type(messages: list[dict[str, Any]], type_: str) -> list[dict[str, Any]]:
-    field = "connectionStatus" if type_ == "CONNECTION_STATUS" else type_.lower()
-    return [message[field] for message in messages if message["type"] == type_]
+from integration_tests.airbyte import METADATA, READ, ROOT, STREAMS, Airbyte, of_type
 
 
 def test_the_image_says_what_it_is(image: Image) -> None:
@@ -188,30 +93,9 @@ def test_read_with_a_wrong_key_fails(airbyte: Airbyte) -> None:
     assert {error["failure_type"] for error in errors} == {"config_error"}
 
 
-def test_read_goes_on_from_a_state(airbyte: Airbyte) -> None:
-    """A saved state is taken up: nothing older than it comes, but for the lookback of activities."""
-    status, messages = airbyte.run(*READ, "--state", "/given/sample_state.json")
-    assert status == 0
-    leads = [each["data"] for each in of_type(messages, "RECORD") if each["stream"] == "leads"]
-    assert all(lead["date_updated"] >= "2025-12-31T23" for lead in leads)
-
-
-def test_a_state_in_the_future_counts_as_now(airbyte: Airbyte) -> None:
-    """What a sync reads again before its state comes, and meetings dated ahead. The state is mended."""
-    status, messages = airbyte.run(*READ, "--state", "/given/abnormal_state.json")
-    assert status == 0
-    yesterday = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
-    for record in of_type(messages, "RECORD"):
-        assert record["data"][CURSORS[record["stream"]]] > yesterday
-    states = of_type(messages, "STATE")
-    assert {state["stream"]["stream_descriptor"]["name"] for state in states} == STREAMS
-    assert "2999" not in str(states)
-
-
-def test_stopping_a_read_takes_no_ten_seconds(airbyte: Airbyte, close: CloseSimulator) -> None:
+@pytest.mark.usefixtures("slow_answers")
+def test_stopping_a_read_takes_no_ten_seconds(airbyte: Airbyte) -> None:
     """`docker stop` kills after ten seconds; the connector is process 1 and has to listen to SIGTERM."""
-    before = close.settings.latency_ms
-    close.settings.change(latency_ms=1000)
     container = airbyte.start(*READ)
     try:
         deadline = time.monotonic() + 60
@@ -226,4 +110,3 @@ def test_stopping_a_read_takes_no_ten_seconds(airbyte: Airbyte, close: CloseSimu
         airbyte.messages(container)
     finally:
         container.remove(force=True)
-        close.settings.change(latency_ms=before)

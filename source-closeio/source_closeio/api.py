@@ -233,8 +233,8 @@ class Client:
     def _given_up(self, endpoint: str, problem: str, tries: int, seconds: float) -> AirbyteTracedException:
         return AirbyteTracedException(
             message=f"Close could not be read for stream {self.stream}: {endpoint} at {self.api.url} {problem}, "
-            f"{tries} times in {seconds:.0f} s. What was read before is kept: run the sync again. If this goes on, look at "
-            "https://status.close.com, and check that this machine can reach that address.",
+            f"{tries} times in {seconds:.0f} s. What was read before is kept: run the sync again. If this goes on, "
+            "look at https://status.close.com, and check that this machine can reach that address.",
             internal_message=f"{endpoint} at {self.api.url} {problem}",
             failure_type=FailureType.transient_error,
         )

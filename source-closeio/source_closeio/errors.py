@@ -111,8 +111,8 @@ def as_sentence(error: Exception) -> str:
     """The error for a person who fills in the form."""
     if isinstance(error, AirbyteTracedException) and error.failure_type is FailureType.transient_error:
         return (
-            f"Close does not answer ({error.internal_message}). Check that this machine can reach that address, that no "
-            "proxy or firewall is in the way, and at https://status.close.com whether Close itself is in trouble."
+            f"Close does not answer ({error.internal_message}). Check that this machine can reach that address, that "
+            "no proxy or firewall is in the way, and at https://status.close.com whether Close itself is in trouble."
         )
     if isinstance(error, AirbyteTracedException):
         return error.message or str(error)
