@@ -257,10 +257,18 @@ def _json(content: bytes) -> Any:
     except ValueError:
         pass
     try:
-        # Half of a surrogate pair, as text cut in the middle of an emoji has it, is legal JSON, but not for orjson.
-        return json.loads(content)
+        return _lenient_json(content)
     except ValueError as error:
         raise _Retry("answered something that is not JSON") from error
+
+
+def _lenient_json(content: bytes) -> Any:
+    """JSON with half a surrogate pair, as text cut in the middle of an emoji has it, or with NaN.
+
+    No destination can store either, and some drop the whole row: the half becomes U+FFFD, NaN null.
+    """
+    text = json.dumps(json.loads(content, parse_constant=lambda _: None), ensure_ascii=False)
+    return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _json_or_text(content: bytes) -> Any:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from airbyte_cdk.models import AirbyteStream, SyncMode
 from simulator import CloseSimulator, Settings
-from source_closeio import SourceCloseio
+from source_closeio import SourceCloseio, api
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, catalog, config, sync
@@ -140,3 +140,10 @@ def test_full_refresh_reads_everything(sim: CloseSimulator, full: Sync) -> None:
     result = Sync(read(SourceCloseio(), config(sim), chosen))
 
     assert result.table("users") == full.table("users")
+
+
+def test_half_a_surrogate_pair_costs_one_character_and_no_row() -> None:
+    """Text cut in the middle of an emoji: many parsers refuse such a line, and would lose the row."""
+    body = api._json(b'{"cut": "so \\ud83d", "whole": "\\ud83d\\ude00", "nan": NaN, "big": 18446744073709551615}')
+
+    assert body == {"cut": "so \ufffd", "whole": "😀", "nan": None, "big": 2**64 - 1}

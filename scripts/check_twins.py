@@ -1,0 +1,49 @@
+"""Compare the files that both connectors have: byte for byte the same, but for the connector's name.
+
+The images are independent, so what they share exists twice. This is the list of it; a fix in one goes into the other.
+"""
+
+from __future__ import annotations
+
+import sys
+from difflib import unified_diff
+from pathlib import Path
+
+REPO = Path(__file__).parent.parent
+FIRST, SECOND = "closeio", "fullstory"
+TWINS = (
+    ".dockerignore",
+    "acceptance-test-config.yml",
+    "source_{name}/__main__.py",
+    "source_{name}/run.py",
+    "source_{name}/reader.py",
+    "source_{name}/serializer.py",
+    "integration_tests/airbyte.py",
+    "integration_tests/test_airbyte_standards.py",
+    "integration_tests/test_image.py",
+)
+
+
+def lines(name: str, twin: str) -> list[str]:
+    """The file's, with a stand-in for the name."""
+    text = (REPO / f"source-{name}" / twin.format(name=name)).read_text("utf-8")
+    return text.replace(name, "name").replace(name.capitalize(), "Name").splitlines(keepends=True)
+
+
+def difference(twin: str) -> str:
+    """Nothing, or what to change in the first connector to get the second's file."""
+    first, second = (f"source-{name}/{twin.format(name=name)}" for name in (FIRST, SECOND))
+    return "".join(unified_diff(lines(FIRST, twin), lines(SECOND, twin), first, second))
+
+
+def main() -> None:
+    """Print what differs; the exit status says whether anything does."""
+    differences = [difference(twin) for twin in TWINS]
+    print(*filter(None, differences), sep="\n", end="")
+    if any(differences):
+        sys.exit("These files are meant to be the same in both connectors (scripts/check_twins.py).")
+    print(f"{len(TWINS)} files are the same in both connectors")
+
+
+if __name__ == "__main__":
+    main()
