@@ -1,0 +1,122 @@
+"""WHAT is measured: one function per case, each yielding rows of the table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.processes import request_log, run, simulator
+from bench.programs import Programs, count_records
+from bench.table import Row, times
+
+RATE = 20
+LATENCY_MS = 100
+NOTHING: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is read, and how often each program runs."""
+
+    activities: int = 100_000
+    leads: int = 20_000
+    most_activities: int = 1_000_000
+    limited_activities: int = 80_000
+    repeats: int = 3
+    starts: int = 9
+
+
+QUICK = Size(activities=50_000, most_activities=200_000, limited_activities=20_000, repeats=2, starts=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one run."""
+
+    cpu: float
+    records: int
+
+
+def cpu(size: Size) -> Iterator[Row]:
+    """User and system time per record, without what the same program takes for an account without rows."""
+    for stream, rows in {"activities": size.activities, "leads": size.leads}.items():
+        full, idle = (_cheapest(stream, data, size.repeats) for data in ({stream: rows}, NOTHING))
+        connector, floor = ((a.cpu - b.cpu) / a.records for a, b in zip(full, idle, strict=True))
+        what = f"CPU per record, {rows:,} {stream}"
+        yield Row(what, f"{connector * 1e6:.1f} µs", f"{floor * 1e6:.1f} µs", times(connector, floor), "≤ 1.5x")
+
+
+def _cheapest(stream: str, data: dict[str, int], repeats: int) -> list[Cost]:
+    """Of the connector and of the floor program, in turns: the cheapest run, for whatever else runs only adds."""
+    runs = [_costs(stream, data) for _ in range(repeats)]
+    return [min(column, key=lambda cost: cost.cpu) for column in zip(*runs, strict=True)]
+
+
+def _costs(stream: str, data: dict[str, int]) -> list[Cost]:
+    with TemporaryDirectory() as folder, simulator(**data) as close:
+        programs, outputs = Programs(close, Path(folder)), [Path(folder) / name for name in ("connector", "floor")]
+        spent = [programs.connector([stream], outputs[0]), programs.floor(outputs[1])]
+        return [Cost(each.cpu, count_records(output)) for each, output in zip(spent, outputs, strict=True)]
+
+
+def rate(size: Size) -> Iterator[Row]:
+    """Wall time where the server's limits rule."""
+    data = {
+        "activities": size.limited_activities,
+        "leads": size.leads,
+        "tasks": size.leads,
+        "events": size.limited_activities // 4,
+    }
+    limits = {"latency-ms": LATENCY_MS, "rate": RATE, "search-rate": RATE}
+    with TemporaryDirectory() as folder, simulator(**data, **limits) as close:
+        spent = Programs(close, Path(folder)).connector(["leads", "activities", "tasks", "event_log"])
+        asked = request_log(close.url)
+    answered = [each for each in asked if each["status"] != 429]
+    busiest, count = Counter(map(_group, answered)).most_common(1)[0]
+    moments = [each["when"] for each in answered if _group(each) == busiest]
+    bound, reached = count / RATE, (count - 1) / (max(moments) - min(moments))
+    refused = len(asked) - len(answered)
+    what = f"wall time at {LATENCY_MS} ms, {RATE} requests/s"
+    yield Row(what, f"{spent.wall:.1f} s", f"{bound:.1f} s", times(spent.wall, bound), "≤ 1.2x")
+    yield Row(f"  its rate on {busiest}/", f"{reached:.1f}/s", f"{RATE}/s", f"{reached / RATE:.1%}", "≥ 90 %")
+    yield Row("  its 429 responses", f"{refused}", f"of {len(asked):,}", f"{refused / len(asked):.2%}", "< 1 %")
+
+
+def _group(asked: dict[str, Any]) -> str:
+    """The endpoint group, as the simulator has them."""
+    return f"{asked['method']} {asked['path'].partition('/')[0]}"
+
+
+def memory(size: Size) -> Iterator[Row]:
+    """The largest resident size."""
+    few, many = size.most_activities // 10, size.most_activities
+    peaks = {rows: _peaks(rows) for rows in (few, many)}
+    for rows, (connector, floor) in peaks.items():
+        what = f"peak memory, {rows:,} activities"
+        yield Row(what, f"{connector:.0f} MB", f"{floor:.0f} MB", times(connector, floor), "≤ 150 MB")
+    small, large = peaks[few][0], peaks[many][0]
+    yield Row("  the second against the first", f"{large:.0f} MB", f"{small:.0f} MB", times(large, small), "equal")
+
+
+def _peaks(activities: int) -> tuple[float, float]:
+    with TemporaryDirectory() as folder, simulator(activities=activities) as close:
+        programs = Programs(close, Path(folder))
+        return programs.connector(["activities"]).peak_mb, programs.floor().peak_mb
+
+
+def startup(size: Size) -> Iterator[Row]:
+    """Wall time of `spec` against that of importing the CDK's entry point, in turns."""
+    spec, cdk = ("-m", "source_closeio", "spec"), ("-c", "import airbyte_cdk.entrypoint")
+    run(*spec)  # compiles what was not compiled yet
+    measured = [(run(*spec).wall, run(*cdk).wall) for _ in range(size.starts)]
+    connector, floor = (median(column) for column in zip(*measured, strict=True))
+    what = "start-up: spec, against importing the CDK"
+    yield Row(what, f"{connector * 1e3:.0f} ms", f"{floor * 1e3:.0f} ms", times(connector, floor), "≤ 1.1x")
+
+
+CASES = {case.__name__: case for case in (cpu, rate, memory, startup)}

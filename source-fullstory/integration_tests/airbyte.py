@@ -1,0 +1,96 @@
+"""Runs the image as Airbyte does: read-only, as a user without rights, with the files of the sync mounted."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+import yaml
+from docker.models.containers import Container
+from docker.models.images import Image
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+METADATA = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
+KEYS = [json.loads((HERE / name).read_text())["api_key"] for name in ("sample_config.json", "invalid_config.json")]
+SECRETS = [*KEYS, *(base64.b64encode(f"{key}:".encode()).decode() for key in KEYS)]
+CATALOG = json.loads((HERE / "configured_catalog.json").read_text())
+CURSORS = {each["stream"]["name"]: each["cursor_field"][0] for each in CATALOG["streams"]}
+STREAMS = set(CURSORS)
+READ = ("read", "--config", "/configs/sample_config.json", "--catalog", "/given/configured_catalog.json")
+
+
+class Airbyte:
+    """Runs the image's commands."""
+
+    def __init__(self, engine: docker.DockerClient, image: Image, configs: Path) -> None:
+        self.engine = engine
+        self.image = image
+        self.configs = configs
+
+    def start(self, *command: str) -> Container:
+        container: Container = self.engine.containers.run(
+            self.image,
+            list(command),
+            detach=True,
+            network_mode="host",  # the simulator listens on loopback only, as the connector wants for plain http
+            read_only=True,
+            tmpfs={"/tmp": ""},
+            working_dir="/source",
+            cap_drop=["ALL"],
+            volumes={
+                str(self.configs): {"bind": "/configs", "mode": "ro"},
+                str(HERE): {"bind": "/given", "mode": "ro"},
+            },
+        )
+        return container
+
+    def run(self, *command: str) -> tuple[int, list[dict[str, Any]]]:
+        """The exit status and the messages."""
+        container = self.start(*command)
+        try:
+            status = container.wait(timeout=120)["StatusCode"]
+            return status, self.messages(container)
+        finally:
+            container.remove(force=True)
+
+    def messages(self, container: Container) -> list[dict[str, Any]]:
+        """Every line of both outputs: all must be messages, and none may tell a secret."""
+        output = container.logs()
+        for secret in SECRETS:
+            assert secret.encode() not in output
+        return [json.loads(line) for line in output.split(b"\n") if line]
+
+
+def of_type(messages: list[dict[str, Any]], type_: str) -> list[dict[str, Any]]:
+    field = "connectionStatus" if type_ == "CONNECTION_STATUS" else type_.lower()
+    return [message[field] for message in messages if message["type"] == type_]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    try:
+        client = docker.from_env()
+    except docker.errors.DockerException as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"Docker does not answer: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def image(engine: docker.DockerClient) -> Image:
+    built, _ = engine.images.build(path=str(ROOT), tag=f"{METADATA['dockerRepository']}:dev", rm=True)
+    return built
+
+
+@pytest.fixture(scope="session")
+def airbyte(engine: docker.DockerClient, image: Image, configs: Path) -> Airbyte:
+    return Airbyte(engine, image, configs)

@@ -1,0 +1,26 @@
+"""FullStory's Data Export API on localhost, for tests, the demo and benchmarks. Knows nothing of the connector."""
+
+from .bulk import BulkEvents
+from .bundles import Bundle, bundle_id, epoch
+from .core import FullStorySimulator
+from .faults import Fault
+from .messages import Request
+from .rows import identity
+from .settings import OPTIONAL_TRICKS, REGENERATIONS, TRICKS, Settings
+from .world import showcase
+
+__all__ = [
+    "OPTIONAL_TRICKS",
+    "REGENERATIONS",
+    "TRICKS",
+    "BulkEvents",
+    "Bundle",
+    "Fault",
+    "FullStorySimulator",
+    "Request",
+    "Settings",
+    "bundle_id",
+    "epoch",
+    "identity",
+    "showcase",
+]

@@ -1,0 +1,168 @@
+"""What the API has: one row per endpoint, in `ROUTES`; what they share (key, permission, limit) is in `answer`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .limits import retry_after
+from .messages import Hangup, Reply, Request
+from .storage import signed_url
+
+if TYPE_CHECKING:
+    from .bundles import Bundle
+    from .core import FullStorySimulator
+    from .faults import Fault
+
+HTML = "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status} {text}</h1></body></html>\n"
+TEXTS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+Endpoint = Callable[["FullStorySimulator", Request, "Fault"], Reply]
+
+
+@dataclass(frozen=True)
+class Route:
+    """An endpoint: who may call it, and which limit it counts for ("" for none).
+
+    A `{name}` in the path stands for one segment, which the endpoint finds in `request.matched`.
+    """
+
+    methods: tuple[str, ...]
+    path: str
+    endpoint: Endpoint
+    architect: bool = False
+    data_export: bool = False
+    limit: str = ""
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The variable parts of a path that is this endpoint's."""
+        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
+        return found.groupdict() if found else None
+
+
+def me(sim: FullStorySimulator, _request: Request, _fault: Fault) -> Reply:
+    """Whose key it is; documented as a way to test authentication (developer.fullstory.com)."""
+    return Reply.json({"orgId": sim.settings.org_id, "email": sim.settings.email, "role": sim.settings.role})
+
+
+def list_bundles(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
+    """`start` in the query, or in the JSON body of a POST (help.fullstory.com, "Data Export")."""
+    try:
+        given = _parameters(request).get("start")
+        start = None if given in {None, ""} else int(str(given))
+    except (TypeError, ValueError):
+        return problem(400, "start is not a Unix time in seconds")
+    page = sim.shelf.page(start, sim.settings, sim.now())
+    return Reply.json({"exports": [_listed(bundle, sim.settings.shape) for bundle in page]})
+
+
+def get_bundle(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
+    """The bundle, or the way to it (developer.fullstory.com, "Get data export")."""
+    try:
+        bundle = sim.shelf.get(int(str(_parameters(request).get("id"))))
+    except (KeyError, ValueError):
+        return problem(404, "export not found")
+    if not bundle.is_listed(sim.settings, sim.now()):
+        return problem(404, "export not found")
+    if sim.settings.redirect:
+        return Reply(sim.settings.redirect_status, {"Location": _location(sim, bundle, request)})
+    return sim.delivery.reply(bundle, sim.settings, fault)
+
+
+ROUTES = (
+    Route(("GET",), "/me", me),
+    Route(("GET", "POST"), "/api/v1/export/list", list_bundles, architect=True, data_export=True, limit="lists"),
+    Route(("GET",), "/api/v1/export/get", get_bundle, architect=True, data_export=True, limit="downloads"),
+)
+
+
+def answer(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
+    """Key first, then permission, then limit, then the endpoint itself."""
+    here = [route for route in ROUTES if route.match(request.path) is not None]
+    if not here:
+        return problem(404, "not found")
+    route = next((route for route in here if request.method in route.methods), None)
+    if route is None:
+        return problem(405, "method not allowed")
+    request.matched = route.match(request.path) or {}
+    return _refused(sim, request, route) or _limited(sim, request, route) or route.endpoint(sim, request, fault)
+
+
+def failure(fault: Fault) -> Reply:
+    """What a fault says in place of the answer."""
+    if fault.kind == "reset":
+        raise Hangup(reset=True)
+    if fault.kind == "error_object":
+        return Reply.json({"code": "internal_error", "message": "the export could not be completed"})
+    status = fault.status or 200
+    extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+    if fault.body == "json":
+        return problem(status, TEXTS.get(status, "error"), **extra)
+    page = HTML.format(status=status, text=TEXTS.get(status, "OK")) if fault.body == "html" else ""
+    return Reply(status, {"Content-Type": "text/html; charset=utf-8", **extra}, page.encode())
+
+
+def problem(status: int, message: str, **headers: str) -> Reply:
+    """An error in the API's words. (The texts are not documented; only `code` and `message` are.)"""
+    return Reply.json(
+        {"code": TEXTS.get(status, "error").lower().replace(" ", "_"), "message": message}, status, **headers
+    )
+
+
+def _refused(sim: FullStorySimulator, request: Request, route: Route) -> Reply | None:
+    """`Authorization: Basic {key}`, the key verbatim; levels Standard < Architect < Admin (both documented)."""
+    settings = sim.settings
+    if request.headers.get("authorization") != f"Basic {settings.api_key}":
+        return problem(401, "the API key is missing or not valid")
+    if route.architect and settings.role == "USER":
+        return problem(403, "the API key does not have the required permission: Architect")
+    if route.data_export and not settings.data_export:
+        return problem(settings.no_data_export_status, "Data Export is not enabled for this account")
+    return None
+
+
+def _limited(sim: FullStorySimulator, request: Request, route: Route) -> Reply | None:
+    """429 with `Retry-After` (developer.fullstory.com, "Limits")."""
+    if not route.limit:
+        return None
+    settings = sim.settings
+    allowed = {"downloads": settings.downloads_per_minute, "lists": settings.lists_per_minute}[route.limit]
+    wait = sim.limits[route.limit].wait(allowed, settings.window_seconds)
+    if not wait:
+        return None
+    header, seconds = retry_after(settings.retry_after, wait, sim.now())
+    sim.promises.ask(request.path, seconds)
+    return problem(429, "rate limit exceeded", **({"Retry-After": header} if header else {}))
+
+
+def _parameters(request: Request) -> dict[str, object]:
+    body = json.loads(request.body) if request.method == "POST" and request.body else {}
+    return {**request.params, **body}
+
+
+def _listed(bundle: Bundle, shape: str) -> dict[str, object]:
+    """The documentation's example has PascalCase integers, its schema lower-case int64 strings."""
+    if shape == "lower":
+        return {"id": str(bundle.id), "start": str(bundle.start), "stop": str(bundle.stop)}
+    return {"Start": bundle.start, "Stop": bundle.stop, "Id": bundle.id}
+
+
+def _location(sim: FullStorySimulator, bundle: Bundle, request: Request) -> str:
+    if sim.settings.redirect == "loop":
+        return f"{sim.url}{request.target}"
+    base = sim.storage_url if sim.settings.redirect == "storage" else sim.settings.redirect
+    return signed_url(base, bundle.id, int(sim.now() + sim.settings.signed_url_seconds))

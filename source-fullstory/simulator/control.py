@@ -1,0 +1,86 @@
+"""`/_simulator/…`: what tests in the same process do by calling, for other processes. No key needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .faults import Fault
+from .messages import Reply, Request
+
+if TYPE_CHECKING:
+    from .core import FullStorySimulator
+
+PREFIX = "/_simulator/"
+Command = Callable[["FullStorySimulator", dict[str, Any]], object]
+
+
+def _fault(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    sim.fault(Fault(**given))
+    return {"armed": given}
+
+
+def _change(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    sim.settings.change(**given)
+    return _settings(sim, {})
+
+
+def _settings(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
+    return {name: sorted(v) if isinstance(v, frozenset) else v for name, v in asdict(sim.settings).items()}
+
+
+def _bundle(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    """`{"action": "add" | "late" | "remove", …}` with the arguments of the method of that name."""
+    action = given.pop("action", "add")
+    if action == "late":
+        sim.late(given["id"], given["seconds"])
+    elif action == "remove":
+        sim.remove_bundle(given["id"])
+    else:
+        return {"id": sim.add_bundle(**given).id}
+    return {"id": given["id"]}
+
+
+def _bundles(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
+    return [
+        {"id": b.id, "start": b.start, "stop": b.stop, "rows": len(b.events), "downloads": b.downloads}
+        for b in sim.bundles
+    ]
+
+
+def _requests(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
+    return {
+        "early": sim.early_requests,
+        "requests": [{**asdict(r), "body": r.body.decode(errors="replace")} for r in sim.requests],
+    }
+
+
+def _clear(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
+    sim.clear_requests()
+    return {}
+
+
+COMMANDS: dict[tuple[str, str], Command] = {
+    ("POST", "fault"): _fault,
+    ("GET", "settings"): _settings,
+    ("POST", "settings"): _change,
+    ("GET", "bundles"): _bundles,
+    ("POST", "bundle"): _bundle,
+    ("GET", "requests"): _requests,
+    ("POST", "clear"): _clear,
+    ("GET", "truth"): lambda sim, _: sim.truth(),
+    ("GET", "count"): lambda sim, _: {"count": sim.count()},
+}
+
+
+def answer(sim: FullStorySimulator, request: Request) -> Reply:
+    """What the command returned, as JSON; 400 with the reason when it could not be done."""
+    command = COMMANDS.get((request.method, request.path.removeprefix(PREFIX)))
+    if command is None:
+        return Reply.json({"error": f"commands: {', '.join(' '.join(key) for key in COMMANDS)}"}, 404)
+    try:
+        return Reply.json(command(sim, json.loads(request.body or b"{}")))
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        return Reply.json({"error": str(error)}, 400)

@@ -1,0 +1,216 @@
+"""The simulator as tests use it: an account with bundles, an API in front of it, and a log of what was asked."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from . import api, control, storage
+from .bulk import BulkEvents
+from .bundles import Bundle, Moment, Shelf, bundle_id, epoch
+from .delivery import Delivery, rows_of
+from .faults import NO_FAULT, Fault, FaultBook
+from .limits import Promises, RateLimit
+from .messages import Reply, Request
+from .rows import EventSource, ListedEvents, Row, decode, united
+from .server import Listener
+from .settings import Encoding, Settings, Style
+from .world import World, WorldEvents, generated
+
+Events = int | Iterable[Row | bytes] | EventSource | None
+
+
+class FullStorySimulator:
+    """FullStory's Data Export API on localhost; `url` serves as both API and export host.
+
+    `settings` may be changed at any time. `on_request` is called with every API and storage request before it is
+    answered, on the request's own thread: the place to change data in the middle of a sync.
+    """
+
+    def __init__(self, settings: Settings | None = None, port: int = 0) -> None:
+        self.settings = settings or Settings()
+        self.shelf = Shelf()
+        self.requests: list[Request] = []
+        self.on_request: Callable[[Request], None] | None = None
+        self.limits = {"downloads": RateLimit(), "lists": RateLimit()}
+        self.promises = Promises()
+        self._faults = FaultBook(self.settings.seed)
+        self._lock = threading.Lock()
+        self._folder = tempfile.TemporaryDirectory(prefix="fullstory-simulator-", ignore_cleanup_errors=True)
+        folder = Path(self._folder.name)
+        self.delivery = Delivery(folder)
+        self._api = Listener(port, self._answer_api, self.now, folder)
+        self._storage = Listener(0, self._answer_storage, self.now, folder)
+
+    # Running it.
+
+    def start(self) -> Self:
+        """Answer requests from now on."""
+        self._api.start()
+        self._storage.start()
+        return self
+
+    def stop(self) -> None:
+        """End all connections and remove all files; raises what went wrong inside the simulator, if anything did."""
+        self._api.stop()
+        self._storage.stop()
+        self.delivery.forget()
+        self._folder.cleanup()
+        for crash in self._api.crashes + self._storage.crashes:
+            raise RuntimeError("the simulator itself failed") from crash
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """For `api_url` and `export_url`."""
+        return self._api.url
+
+    @property
+    def storage_url(self) -> str:
+        """The other host, where redirected downloads end up."""
+        return self._storage.url
+
+    @property
+    def api_key(self) -> str:
+        """The only key that is let in."""
+        return self.settings.api_key
+
+    def now(self) -> float:
+        """The server's clock, in Unix seconds."""
+        return time.time() if self.settings.now is None else self.settings.now
+
+    # The data.
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """All of them, oldest stop first, whether listed yet or not."""
+        return self.shelf.all()
+
+    def add_bundle(
+        self,
+        start: Moment,
+        stop: Moment,
+        events: Events = None,
+        id: int | None = None,  # noqa: A002 - it is the bundle's id
+        available_at: float | None = None,
+        encoding: Encoding | None = None,
+        style: Style | None = None,
+    ) -> Bundle:
+        """A bundle of [start, stop) with the given rows, that many made-up ones, or (None) its share of the world.
+
+        Bundles that share in the world have the same events wherever they overlap, so `None` is the choice for
+        changing periods. Large numbers (`settings.stream_above`) are poured from templates and never held.
+        """
+        first, last = epoch(start), epoch(stop)
+        key = bundle_id(first, last) if id is None else id
+        bundle = Bundle(key, first, last, self._source(first, last, events), available_at, encoding, style)
+        self.shelf.add(bundle)
+        return bundle
+
+    def add_period(self, start: Moment, stop: Moment, hours: float = 24, events: int | None = None) -> list[Bundle]:
+        """Bundles of that many hours one after the other, each with its share of the world or `events` events."""
+        step, first, last = int(hours * 3600), epoch(start), epoch(stop)
+        return [self.add_bundle(at, at + step, events) for at in range(first, last, step)]
+
+    def remove_bundle(self, id: int) -> None:  # noqa: A002 - it is the bundle's id
+        """As after a deletion: neither listed nor delivered."""
+        self.shelf.remove(id)
+
+    def late(self, id: int, seconds: float) -> None:  # noqa: A002 - it is the bundle's id
+        """The bundle is listed that much later than it should be."""
+        bundle = self.shelf.get(id)
+        bundle.available_at = bundle.stop + self.settings.listing_lag + seconds
+
+    def events(self, bundle_id: int) -> list[Row]:
+        """The rows as the bundle's last download delivered them (or its first one will)."""
+        return [decode(row) for row in rows_of(self.shelf.get(bundle_id), self.settings)]
+
+    def truth(self, *, listed: bool = False) -> list[Row]:
+        """Every event of all bundles (or of those `listed` by now), once although bundles overlap."""
+        bundles = [b for b in self.bundles if not listed or b.is_listed(self.settings, self.now())]
+        if any(isinstance(bundle.events, BulkEvents) for bundle in bundles):
+            raise ValueError("too many events to hold; use count()")
+        return united([self.events(bundle.id) for bundle in bundles])
+
+    def count(self, bundle_id: int | None = None) -> int:
+        """Rows of one bundle, or of all (rows in two overlapping bundles count twice)."""
+        if bundle_id is not None:
+            return len(self.shelf.get(bundle_id).events)
+        return sum(len(bundle.events) for bundle in self.bundles)
+
+    def prepare(self) -> None:
+        """Make the bytes of big bundles now instead of during their first download."""
+        for bundle in self.bundles:
+            self.delivery.prepare(bundle, self.settings)
+
+    def _source(self, start: int, stop: int, events: Events) -> EventSource:
+        if events is None:
+            return WorldEvents(World.of(self.settings), start, stop, self.settings.edge)
+        if isinstance(events, EventSource):
+            return events
+        if not isinstance(events, int):
+            return ListedEvents(events)
+        if events > self.settings.stream_above:
+            return BulkEvents(World.of(self.settings), start, stop, events)
+        return ListedEvents(generated(World.of(self.settings), start, stop, events))
+
+    # What was asked, and what goes wrong.
+
+    @property
+    def early_requests(self) -> int:
+        """Requests that came before the `Retry-After` of an earlier answer allowed them."""
+        return self.promises.broken
+
+    def clear_requests(self) -> None:
+        """Forget the requests so far, and how many were early."""
+        with self._lock:
+            self.requests.clear()
+        self.promises.broken = 0
+
+    def fault(self, fault: Fault) -> Fault:
+        """From now on, until it has happened often enough."""
+        self._faults.add(fault)
+        return fault
+
+    def clear_faults(self) -> None:
+        """Nothing more goes wrong."""
+        self._faults.clear()
+
+    def _answer_api(self, request: Request) -> Reply:
+        if request.path.startswith(control.PREFIX):
+            return control.answer(self, request)
+        return self._answer(request, api.answer)
+
+    def _answer_storage(self, request: Request) -> Reply:
+        request.server = "storage"
+        return self._answer(request, storage.answer)
+
+    def _answer(self, request: Request, endpoint: api.Endpoint) -> Reply:
+        """Log it, tell the test, wait, fail if that is due, or answer."""
+        request.early = self.promises.arrive(request.path)
+        with self._lock:
+            self.requests.append(request)
+        if self.on_request:
+            self.on_request(request)
+        self._api.stopping.wait(self.settings.latency_ms / 1000)
+        fault = self._faults.next_for(request.target) or NO_FAULT
+        reply = api.failure(fault) if fault.answers else endpoint(self, request, fault)
+        reply.fault = fault
+        if fault.retry_after.isdigit():
+            self.promises.ask(request.path, float(fault.retry_after))
+        return reply

@@ -1,0 +1,60 @@
+"""Requests as they arrive, replies as they are meant."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .faults import NO_FAULT, Fault
+
+
+@dataclass
+class Request:
+    """One request as it arrived; `status` is 0 until it is answered (and stays 0 after a reset)."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    body: bytes = b""
+    server: str = "api"
+    when: float = field(default_factory=time.time)
+    status: int = 0
+    sent: int = 0
+    finished: float | None = None
+    early: bool = False
+    matched: dict[str, str] = field(default_factory=dict)  # the variable parts of the path
+
+    @property
+    def target(self) -> str:
+        """Path and query, what faults are matched with."""
+        query = "&".join(f"{name}={value}" for name, value in self.params.items())
+        return f"{self.path}?{query}" if query else self.path
+
+
+@dataclass
+class Reply:
+    """An answer: known bytes, or chunks that are made while they are sent."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | Iterable[bytes] = b""
+    framing: str = "length"
+    length: int | None = None  # of chunks, where it is known
+    bytes_per_second: int = 0
+    fault: Fault = field(default_factory=lambda: NO_FAULT)
+
+    @classmethod
+    def json(cls, value: object, status: int = 200, **extra: str) -> Reply:
+        """JSON, also of lone surrogates."""
+        return cls(status, {"Content-Type": "application/json", **extra}, json.dumps(value).encode())
+
+
+class Hangup(Exception):
+    """End the connection now: `reset` as an abort, otherwise properly, but before the body is complete."""
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__()
+        self.reset = reset

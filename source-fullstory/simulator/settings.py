@@ -1,0 +1,130 @@
+"""Everything about the simulated account and its API that a test, the demo or a benchmark can choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, get_args, get_origin, get_type_hints
+
+Role = Literal["USER", "ARCHITECT", "ADMIN"]
+Order = Literal["sorted", "reversed", "shuffled"]
+Shape = Literal["pascal", "lower"]
+Encoding = Literal["gzip", "content-encoding", "plain", "double", "members", "mislabelled", "claimed"]
+Framing = Literal["chunked", "length", "close"]
+Style = Literal["lines", "single", "pretty", "spaced", "crlf"]
+RowOrder = Literal["given", "shuffled"]
+Generation = Literal["legacy", "new", "mixed"]
+Edge = Literal["start", "stop", "both"]
+RetryAfter = Literal["seconds", "date", "none"]
+
+TRICKS = frozenset(
+    {
+        "identical",  # a row that occurs twice, equal in every field
+        "same_time",  # two different events of one page in the same instant
+        "fine_times",  # microseconds, nanoseconds, or no fraction at all
+        "zones",  # an offset instead of Z
+        "big_ids",  # around and beyond 2^53, up to the greatest int64
+        "null_session",
+        "nulls",  # a field that is null, or "", where others leave it out
+        "type_changes",  # one custom variable with several JSON types
+        "big_variables",  # integers beyond 2^53 in custom variables
+        "surrogates",  # a lone surrogate, escaped, as cut emoji leave it
+        "text_traps",  # strings that look like JSON, odd line separators, emoji
+        "long_text",
+        "unknown_fields",  # top-level fields nobody has documented yet
+    }
+)
+OPTIONAL_TRICKS = frozenset({"over_64_bits"})  # integers that no 64-bit parser can read
+REGENERATIONS = frozenset({"order", "settled", "column", "numbers"})
+VOCABULARIES = {"tricks": TRICKS | OPTIONAL_TRICKS, "regenerate": REGENERATIONS}
+
+
+@dataclass
+class Settings:
+    """The simulator's choices; every one may be changed while it runs, and a wrong name or value raises.
+
+    The defaults are what FullStory documents (developer.fullstory.com, help.fullstory.com), or where nothing
+    is documented, the variant that public clients were written against.
+    """
+
+    # The account and its key.
+    api_key: str = "na1.c2ltdWxhdG9yOm5vdC1hLXJlYWwta2V5/U0lNVUxBVE9S"
+    org_id: str = "o-1SIMUL8-na1"
+    email: str = "data.team@example.com"
+    role: Role = "ARCHITECT"  # USER is what the UI calls a Standard key
+    data_export: bool = True  # whether the account has the Data Export add-on
+    no_data_export_status: int = 403
+    now: float | None = None  # the server's clock, None = the real one
+
+    # GET /api/v1/export/list
+    listing_lag: float = 86_400.0  # seconds from a bundle's stop until it is listed
+    retention_days: float | None = None
+    page_size: int = 20
+    order: Order = "sorted"  # within a page
+    shape: Shape = "pascal"  # pascal: {"Id": 1}; lower: {"id": "1"}
+    inclusive_start: bool = False
+    repeat_last_page: bool = False  # never an empty page: the last one for ever
+    hide_bundles: bool = False  # an empty list, whatever there is
+
+    # GET /api/v1/export/get
+    encoding: Encoding = "gzip"
+    framing: Framing = "chunked"
+    style: Style = "lines"
+    row_order: RowOrder = "given"  # made-up events come by time
+    html_escapes: bool = False  # Go's default: <, > and & as \u003c, \u003e, \u0026
+    regenerate: frozenset[str] = frozenset()  # what differs when a bundle is downloaded again
+    redirect: str = ""  # "", "storage", "loop", or the scheme and host of some other server
+    redirect_status: int = 302
+    signed_url_seconds: float = 300.0
+
+    # Pace.
+    downloads_per_minute: int = 2  # 0 = no limit
+    lists_per_minute: int = 0
+    window_seconds: float = 60.0  # how long the "minute" of both limits lasts
+    retry_after: RetryAfter = "seconds"
+    latency_ms: float = 0.0  # before every answer
+    bytes_per_second: int = 0  # of a bundle's body; 0 = as fast as it goes
+
+    # Events made up by the simulator.
+    seed: int = 1
+    events_per_day: int = 480
+    generation: Generation = "legacy"  # of field names
+    edge: Edge = "start"  # which bundle gets an event exactly between two
+    tricks: frozenset[str] = TRICKS
+    trick_rate: float = 0.05
+    stream_above: int = 20_000  # an event count above it is streamed from templates
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse names and values that mean nothing, so that a typo in a test cannot pass for a behaviour."""
+        object.__setattr__(self, name, _checked(name, value))
+
+    def change(self, **values: object) -> None:
+        """Set several at once (what the command line and /_simulator/settings use); lists become sets."""
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def _checked(name: str, value: object) -> object:
+    hint = _hints().get(name)
+    if hint is None:
+        raise AttributeError(f"no such setting: {name}")
+    if name in VOCABULARIES:
+        return _checked_set(name, value)
+    allowed = get_args(hint)
+    if get_origin(hint) is Literal and value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
+    return value
+
+
+def _checked_set(name: str, value: object) -> frozenset[str]:
+    if not isinstance(value, frozenset | set | list | tuple):
+        raise TypeError(f"{name} is a set of names, not {value!r}")
+    unknown = set(value) - VOCABULARIES[name]
+    if unknown:
+        raise ValueError(f"{name} are any of {', '.join(sorted(VOCABULARIES[name]))}, not {sorted(unknown)}")
+    return frozenset(value)
+
+
+@cache
+def _hints() -> dict[str, object]:
+    return dict(get_type_hints(Settings))

@@ -1,0 +1,314 @@
+"""Reads several streams side by side: workers fetch pages, the main thread emits messages.
+
+    workers (num_workers threads)                 main thread
+    take a slice -> fetch its pages  -- outbox --> records ... state, once the slice is through
+
+Each page is handed over whole, so a thread switch is paid per page, not per record. The outbox is short: memory
+holds the pages in flight and no more, and a slow destination slows the fetching. A slice's end stands in the
+outbox behind its pages, so a state message always leaves after the records that it covers.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Condition, Thread
+from typing import Any, Protocol
+
+from airbyte_cdk.models import (
+    AirbyteEstimateTraceMessage,
+    AirbyteMessage,
+    AirbyteRecordMessage,
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
+    AirbyteStreamStatus,
+    AirbyteTraceMessage,
+    EstimateType,
+    FailureType,
+    StreamDescriptor,
+    TraceType,
+    Type,
+)
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+Page = list[dict[str, Any]]
+
+_OUTBOX_PAGES = 4
+_LOG_SECONDS = 10.0
+_WORST_FIRST = (FailureType.system_error, FailureType.transient_error, FailureType.config_error)
+
+logger = logging.getLogger("airbyte")
+
+
+class Stopped(Exception):
+    """The stream was told to stop; whoever told it knows why."""
+
+
+class NotOffered(Exception):
+    """The account's plan or the key's role does not give this stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How many rows the stream will have, as the API tells."""
+
+    rows: int
+
+
+class Stream(Protocol):
+    """What the reader asks of a stream. `open` and `read_slice` run in workers and may fetch; the others are quick."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self, state: Mapping[str, Any]) -> None:
+        """Plan the slices, starting from the state of the last sync ({} if there was none)."""
+
+    def take_slice(self) -> Any | None:
+        """A slice that nobody reads yet; None if there is none (right now)."""
+
+    def has_slices(self) -> bool:
+        """Would take_slice give one? A slice that is being read may still add others."""
+
+    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]: ...
+
+    def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
+        """All records of the slice are out. Returns the state that is safe now."""
+
+    def stop(self) -> None:
+        """End waiting and fetching soon, by raising Stopped where it happens."""
+
+    def explain(self, error: Exception) -> AirbyteTracedException:
+        """The error as the user should see it."""
+
+    def usage(self) -> str:
+        """Requests, waiting and the like, for the log."""
+
+
+class _Opened:
+    """Outbox item: work on the stream has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """Outbox item: this slice was read to its end (None: the stream is planned)."""
+
+    stream_slice: Any
+
+
+class _Lane:
+    """One stream on its way through the reader."""
+
+    def __init__(self, stream: Stream, state: Mapping[str, Any]) -> None:
+        self.stream = stream
+        self.state = state
+        self.descriptor = StreamDescriptor(name=stream.name)
+        self.opening = False
+        self.under_way = 0  # jobs handed to workers whose end the main thread has not seen
+        self.reading = 0  # of these, jobs that a worker is busy with now
+        self.over = False
+        self.records = 0
+        self.logged_at = time.monotonic()
+
+
+class Reader:
+    """Reads `streams` (with their states, by name) to the end; see the module's docstring. Use once."""
+
+    def __init__(self, streams: Sequence[Stream], states: Mapping[str, Mapping[str, Any]], num_workers: int) -> None:
+        self._lanes = [_Lane(stream, states.get(stream.name, {})) for stream in streams]
+        self._num_workers = num_workers
+        self._outbox: Queue[tuple[_Lane, Any]] = Queue(_OUTBOX_PAGES)
+        self._changed = Condition()
+        self._closed = False
+        self.failures: dict[str, AirbyteTracedException] = {}
+        self.skipped: dict[str, str] = {}
+
+    def read(self) -> Iterator[AirbyteMessage]:
+        """Messages of all streams. Streams that failed or were skipped are in `failures`, `skipped` afterwards."""
+        # Live messages make young-generation collections dear; nothing here builds cycles.
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 50)
+        for number in range(self._num_workers):
+            Thread(target=self._work, name=f"reader-{number}", daemon=True).start()
+        try:
+            while not all(lane.over for lane in self._lanes):
+                lane, item = self._next_item()
+                if not lane.over:
+                    yield from self._messages(lane, item)
+        finally:
+            self._close()
+
+    def _next_item(self) -> tuple[_Lane, Any]:
+        try:
+            return self._outbox.get_nowait()
+        except Empty:
+            # Nothing to do: let what was printed out of the CDK's print buffer, states above all.
+            sys.stdout.flush()
+            return self._outbox.get()
+
+    def _close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for lane in self._lanes:
+            lane.stream.stop()
+
+    # workers
+
+    def _work(self) -> None:
+        while job := self._take_job():
+            lane, stream_slice = job
+            try:
+                self._run_job(lane, stream_slice)
+            except Exception as error:  # noqa: BLE001 - the main thread tells the user, whatever it is
+                self._put(lane, error)
+            with self._changed:
+                lane.reading -= 1
+                self._changed.notify_all()
+
+    def _run_job(self, lane: _Lane, stream_slice: Any) -> None:
+        if stream_slice is None:
+            self._put(lane, _Opened())
+            lane.stream.open(lane.state)
+        else:
+            for item in lane.stream.read_slice(stream_slice):
+                if item:
+                    self._put(lane, item)
+                with self._changed:
+                    self._changed.notify_all()  # the walk may have split its window
+        self._put(lane, _Finished(stream_slice))
+
+    def _take_job(self) -> tuple[_Lane, Any] | None:
+        """The next job (a slice, or None to open the stream), from the stream with the fewest workers on it."""
+        with self._changed:
+            while not self._closed:
+                for lane in sorted(self._lanes, key=lambda lane: lane.reading):
+                    job = self._job_of(lane)
+                    if job:
+                        lane.under_way += 1
+                        lane.reading += 1
+                        return job
+                self._changed.wait()
+            return None
+
+    def _job_of(self, lane: _Lane) -> tuple[_Lane, Any] | None:
+        if lane.over:
+            return None
+        if not lane.opening:
+            lane.opening = True
+            return lane, None
+        stream_slice = lane.stream.take_slice()
+        return None if stream_slice is None else (lane, stream_slice)
+
+    def _put(self, lane: _Lane, item: Any) -> None:
+        while not self._closed:
+            try:
+                self._outbox.put((lane, item), timeout=1.0)
+            except Full:
+                continue
+            return
+
+    # main thread
+
+    def _messages(self, lane: _Lane, item: Any) -> Iterator[AirbyteMessage]:
+        if isinstance(item, list):
+            yield from self._records(lane, item)
+        elif isinstance(item, _Finished):
+            yield from self._after_slice(lane, item.stream_slice)
+        elif isinstance(item, Estimate):
+            yield _estimate_message(lane, item.rows)
+        elif isinstance(item, _Opened):
+            logger.info(f"{lane.stream.name}: started")
+            yield status_message(lane.descriptor, AirbyteStreamStatus.STARTED)
+        elif isinstance(item, NotOffered) and lane.records == 0:
+            yield from self._skip(lane, item)
+        else:
+            yield from self._fail(lane, item)
+
+    def _records(self, lane: _Lane, page: Page) -> Iterator[AirbyteMessage]:
+        if page and not lane.records:
+            yield status_message(lane.descriptor, AirbyteStreamStatus.RUNNING)
+        lane.records += len(page)
+        name = lane.stream.name
+        emitted_at = time.time_ns() // 1_000_000
+        for data in page:
+            record = AirbyteRecordMessage(stream=name, data=data, emitted_at=emitted_at)
+            yield AirbyteMessage(type=Type.RECORD, record=record)
+        self._log_progress(lane)
+
+    def _after_slice(self, lane: _Lane, stream_slice: Any) -> Iterator[AirbyteMessage]:
+        if stream_slice is not None:
+            yield _state_message(lane, lane.stream.finish_slice(stream_slice))
+        with self._changed:
+            lane.under_way -= 1
+            lane.over = not lane.under_way and not lane.stream.has_slices()
+            self._changed.notify_all()
+        if lane.over:
+            logger.info(f"{lane.stream.name}: complete, {lane.records:,} rows, {lane.stream.usage()}")
+            yield status_message(lane.descriptor, AirbyteStreamStatus.COMPLETE)
+
+    def _skip(self, lane: _Lane, reason: NotOffered) -> Iterator[AirbyteMessage]:
+        logger.warning(f"{lane.stream.name}: skipped. {reason}")
+        self.skipped[lane.stream.name] = str(reason)
+        self._end(lane)
+        yield status_message(lane.descriptor, AirbyteStreamStatus.COMPLETE)
+
+    def _fail(self, lane: _Lane, error: Exception) -> Iterator[AirbyteMessage]:
+        traced = lane.stream.explain(error)
+        self.failures[lane.stream.name] = traced
+        self._end(lane)
+        logger.error(f"{lane.stream.name}: failed after {lane.records:,} rows. {traced.message}")
+        yield status_message(lane.descriptor, AirbyteStreamStatus.INCOMPLETE)
+        yield traced.as_sanitized_airbyte_message(stream_descriptor=lane.descriptor)
+
+    def _end(self, lane: _Lane) -> None:
+        """No more of this stream: what its workers still bring is dropped, and no state will cover it."""
+        with self._changed:
+            lane.over = True
+            self._changed.notify_all()
+        lane.stream.stop()
+
+    def _log_progress(self, lane: _Lane) -> None:
+        now = time.monotonic()
+        if now - lane.logged_at >= _LOG_SECONDS:
+            lane.logged_at = now
+            logger.info(f"{lane.stream.name}: {lane.records:,} rows so far, {lane.stream.usage()}")
+
+    def raise_failures(self) -> None:
+        """Raise AirbyteTracedException if a stream failed, or if none at all could be read."""
+        if self.failures:
+            types = {failure.failure_type for failure in self.failures.values()}
+            worst = next(kind for kind in _WORST_FIRST if kind in types)
+            first = next(iter(self.failures.values()))
+            others = ", ".join(self.failures)
+            raise AirbyteTracedException(
+                message=f"Not all streams could be read; failed: {others}. {first.message}",
+                internal_message=f"failed streams: {others}",
+                failure_type=worst,
+            )
+        if self.skipped and len(self.skipped) == len(self._lanes):
+            reasons = " ".join(dict.fromkeys(self.skipped.values()))
+            raise AirbyteTracedException(
+                message=f"None of the selected streams is offered to this API key. {reasons}",
+                internal_message=reasons,
+                failure_type=FailureType.config_error,
+            )
+
+
+def _state_message(lane: _Lane, state: Mapping[str, Any]) -> AirbyteMessage:
+    stream = AirbyteStreamState(stream_descriptor=lane.descriptor, stream_state=AirbyteStateBlob(dict(state)))
+    return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+
+
+def _estimate_message(lane: _Lane, rows: int) -> AirbyteMessage:
+    estimate = AirbyteEstimateTraceMessage(name=lane.stream.name, type=EstimateType.STREAM, row_estimate=rows)
+    trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
+    return AirbyteMessage(type=Type.TRACE, trace=trace)

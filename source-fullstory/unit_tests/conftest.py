@@ -1,0 +1,29 @@
+"""An account on localhost, and no long pauses."""
+
+from collections.abc import Iterator
+
+import pytest
+from simulator import FullStorySimulator, Settings
+from source_fullstory import api
+from unit_tests.syncs import Account
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between tries. How long they are is nothing that a test has to wait for."""
+    monkeypatch.setattr(api, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(api, "_LONGEST_PAUSE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    """Without bundles, and without a limit of its own."""
+    with FullStorySimulator(Settings(downloads_per_minute=0)) as sim:
+        config = {
+            "api_key": sim.api_key,
+            "api_url": sim.url,
+            "export_url": sim.url,
+            "start_date": "2024-01-01T00:00:00Z",
+            "downloads_per_minute": 600,
+        }
+        yield Account(sim, config)

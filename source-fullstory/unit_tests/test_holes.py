@@ -1,0 +1,339 @@
+"""Late bundles, changed periods, overlaps: no event lost, and none twice. And the state that remembers it all."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from source_fullstory.coverage import HOLE_SECONDS, Coverage, Hole
+from unit_tests.syncs import Account, Outcome, assert_rows, run_process
+
+HOUR = 3600
+DAY = 24 * HOUR
+JAN_1 = 1_704_067_200
+
+
+def text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def hole(start: str, stop: str, age: float) -> dict[str, str]:
+    return {"start": start, "stop": stop, "first_seen": text(time.time() - age)}
+
+
+def spans(state: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(found["start"], found["stop"]) for found in state["holes"]]
+
+
+# Coverage, with plain values.
+
+
+def test_coverage_knows_what_is_missing() -> None:
+    coverage = Coverage(100, [Hole(20, 30, 0), Hole(50, 60, 0)])
+    assert coverage.missing(0, 200) == [(20, 30), (50, 60), (100, 200)]
+    assert coverage.missing(25, 55) == [(25, 30), (50, 55)]
+    assert coverage.missing(60, 100) == []
+    assert coverage.complete_through == 20
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "holes", "read_to"),
+    [
+        (100, 110, [(20, 30)], 110),
+        (120, 130, [(20, 30), (100, 120)], 130),
+        (20, 30, [], 100),
+        (22, 25, [(20, 22), (25, 30)], 100),
+        (10, 25, [(25, 30)], 100),
+        (25, 40, [(20, 25)], 100),
+        (0, 150, [], 150),
+        (100, 100, [(20, 30)], 100),
+    ],
+)
+def test_what_was_read_closes_holes_and_what_was_passed_over_opens_one(
+    start: int, stop: int, holes: list[tuple[int, int]], read_to: int
+) -> None:
+    coverage = Coverage(100, [Hole(20, 30, 7)])
+    coverage.add(start, stop, now=9)
+    assert [(found.start, found.stop) for found in coverage.holes] == holes
+    assert [found.first_seen for found in coverage.holes] == [
+        9 if found.start == 100 else 7 for found in coverage.holes
+    ]
+    assert coverage.read_to == read_to
+
+
+def test_a_hole_is_kept_for_48_hours() -> None:
+    coverage = Coverage(100, [Hole(1, 2, 0), Hole(3, 4, 1)])
+    assert coverage.give_up(HOLE_SECONDS) == [Hole(1, 2, 0)]
+    assert coverage.holes == [Hole(3, 4, 1)]
+
+
+def test_the_state_of_a_coverage_reads_back() -> None:
+    coverage = Coverage(JAN_1 + DAY, [Hole(JAN_1, JAN_1 + HOUR, JAN_1 + 2 * DAY)])
+    assert Coverage.from_state(json.loads(json.dumps(coverage.to_state()))) == coverage
+
+
+# Late bundles.
+
+
+def test_a_late_bundle_is_read_when_it_appears(account: Account) -> None:
+    sim = account.sim
+    sim.add_period("2024-01-01", "2024-01-03")
+    sim.add_period("2024-01-04", "2024-01-06")
+    first = account.sync()
+    assert spans(first.state()) == [("2024-01-03T00:00:00Z", "2024-01-04T00:00:00Z")]
+    assert first.state()["complete_through"] == "2024-01-03T00:00:00Z"
+    assert first.state()["bundle_stop"] == "2024-01-06T00:00:00Z"
+    late = sim.add_bundle("2024-01-03", "2024-01-04")
+    second = account.sync(first.state())
+    assert_rows(second.records(), sim.events(late.id))
+    assert second.state()["holes"] == []
+    assert second.state()["complete_through"] == "2024-01-06T00:00:00Z"
+    assert second.state()["bundle_id"] == first.state()["bundle_id"]
+
+
+def test_a_hole_is_filled_by_shorter_bundles_one_by_one(account: Account) -> None:
+    sim = account.sim
+    sim.add_bundle("2024-01-01", "2024-01-02")
+    sim.add_bundle("2024-01-03", "2024-01-04")
+    outcome = account.sync()
+    read = outcome.records()
+    for hours in ((12, 18), (0, 6), (18, 24), (6, 12)):
+        sim.add_bundle(JAN_1 + DAY + hours[0] * HOUR, JAN_1 + DAY + hours[1] * HOUR)
+        outcome = account.sync(outcome.state())
+        read += outcome.records()
+    assert_rows(read, sim.truth())
+    assert outcome.state()["holes"] == []
+
+
+def test_a_hole_is_filled_from_a_longer_bundle_with_just_what_is_missing(account: Account) -> None:
+    sim = account.sim
+    six = sim.add_period("2024-01-01", "2024-01-03", hours=6)
+    late = [bundle.id for bundle in six if bundle.start in (JAN_1 + 6 * HOUR, JAN_1 + 12 * HOUR)]
+    for number in late:
+        sim.remove_bundle(number)
+    first = account.sync()
+    sim.add_bundle("2024-01-01", "2024-01-02")
+    second = account.sync(first.state())
+    assert_rows(first.records() + second.records(), sim.truth())
+    assert second.state()["holes"] == []
+
+
+def test_a_hole_is_looked_for_until_48_hours_after_it_was_seen(account: Account) -> None:
+    account.sim.add_bundle("2024-01-02", "2024-01-03")
+    place = "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"
+    state = {"bundle_stop": "2024-01-03T00:00:00Z", "holes": [hole(*place, 47 * HOUR)]}
+    young = account.sync(state)
+    assert spans(young.state()) == [place]
+    state["holes"] = [hole(*place, 49 * HOUR)]
+    old = account.sync(state)
+    assert old.state()["holes"] == []
+    assert "giving it up" in old.log
+    assert "2024-01-01T00:00:00Z to 2024-01-02T00:00:00Z" in old.log
+
+
+def test_a_hole_that_is_old_but_filled_now_is_read(account: Account) -> None:
+    bundle = account.sim.add_bundle("2024-01-01", "2024-01-02")
+    state = {
+        "bundle_stop": "2024-01-03T00:00:00Z",
+        "holes": [hole("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", 1000 * HOUR)],
+    }
+    outcome = account.sync(state)
+    assert_rows(outcome.records(), account.sim.events(bundle.id))
+    assert "giving it up" not in outcome.log
+
+
+def test_time_before_the_first_bundle_is_no_hole_unless_it_is_recent(account: Account) -> None:
+    sim = account.sim
+    sim.add_bundle("2024-03-01", "2024-03-02", 1)
+    assert account.sync().state()["holes"] == []
+    today = int(time.time()) // DAY * DAY
+    sim.settings.listing_lag = 0
+    for bundle in sim.bundles:
+        sim.remove_bundle(bundle.id)
+    sim.add_bundle(today - DAY, today, 1)
+    late = text(today - 2 * DAY), text(today - DAY)
+    outcome = account.sync(start_date=late[0])
+    assert spans(outcome.state()) == [late]
+    sim.add_bundle(today - 2 * DAY, today - DAY, 7)
+    assert len(account.sync(outcome.state(), start_date=late[0]).records()) == 7
+
+
+# Changed periods.
+
+
+@pytest.mark.parametrize("hours", [(24, 6), (6, 24), (24, 0.5), (1, 12), (12, 1)])
+def test_a_changed_period_neither_loses_nor_repeats(account: Account, hours: tuple[float, float]) -> None:
+    """The new period also covers a part of what was read before."""
+    sim = account.sim
+    sim.settings.events_per_day = 200
+    sim.add_period("2024-01-01", "2024-01-03", hours=hours[0])
+    sim.add_bundle(JAN_1 + 2 * DAY, int(JAN_1 + 2 * DAY + hours[0] * HOUR))
+    first = account.sync()
+    sim.add_period("2024-01-02", "2024-01-05", hours=hours[1])
+    second = account.sync(first.state())
+    assert_rows(first.records() + second.records(), sim.truth())
+    assert second.state()["holes"] == []
+    assert "bundle period changes" in second.log
+
+
+def test_periods_that_overlap_in_one_sync_neither_lose_nor_repeat(account: Account) -> None:
+    sim = account.sim
+    for hours in (24, 6, 8, 1):
+        sim.add_period("2024-01-01", "2024-01-03", hours=hours)
+    sim.settings.order = "shuffled"
+    outcome = account.sync()
+    assert_rows(outcome.records(), sim.truth())
+    assert outcome.state()["holes"] == []
+
+
+def test_a_bundle_that_was_read_under_another_period_is_not_downloaded(account: Account) -> None:
+    sim = account.sim
+    sim.add_bundle("2024-01-01", "2024-01-02")
+    inner = sim.add_bundle("2024-01-01T12:00", "2024-01-02")
+    account.sync()
+    assert inner.downloads == 0
+
+
+# Edges.
+
+
+def row(start: str) -> dict[str, str]:
+    return {"EventStart": start}
+
+
+def test_events_before_the_start_date_are_left_out_to_the_instant(account: Account) -> None:
+    starts = ["2024-01-01T05:59:59.999Z", "2024-01-01T06:00:00.000Z", "2024-01-01T06:59:59+01:00"]
+    account.sim.add_bundle("2024-01-01", "2024-01-02", [row(start) for start in starts])
+    outcome = account.sync(start_date="2024-01-01T06:00:00Z")
+    assert [record["EventStart"] for record in outcome.records()] == [starts[1]]
+    assert "2 left out" in outcome.log
+
+
+@pytest.mark.parametrize(
+    "start", ["2024-01-02T00:00:00.000Z", "2024-01-05T00:00:00Z", "0001-01-01T00:00:00Z", "soon", ""]
+)
+def test_events_dated_outside_their_bundle_are_kept_and_counted(account: Account, start: str) -> None:
+    account.sim.add_bundle("2024-01-01", "2024-01-02", [row("2024-01-01T01:00:00.000Z"), row(start)])
+    outcome = account.sync()
+    assert sorted(record["EventStart"] for record in outcome.records()) == sorted(["2024-01-01T01:00:00.000Z", start])
+    assert "1 dated outside" in outcome.log
+
+
+def test_an_event_without_a_time_is_kept(account: Account) -> None:
+    account.sim.add_bundle("2024-01-01", "2024-01-02", [{"EventType": "click"}])
+    assert len(account.sync().records()) == 1
+
+
+@pytest.mark.parametrize("edge", ["start", "stop", "both"])
+def test_an_event_between_two_bundles_is_in_the_table_once(account: Account, edge: Any) -> None:
+    account.sim.settings.edge = edge
+    account.sim.add_period("2024-01-01", "2024-01-02", hours=6)
+    outcome = account.sync()
+    table = {record["event_key"]: record for record in outcome.records()}
+    assert_rows(table.values(), account.sim.truth())
+
+
+# State.
+
+
+def test_the_state_after_each_bundle(account: Account) -> None:
+    one, two = account.sim.add_period("2024-01-01", "2024-01-01T12:00", hours=6)
+    states = account.sync().states()
+    assert states[0] == {
+        "bundle_id": one.id,
+        "period_seconds": 21600,
+        "bundle_stop": "2024-01-01T06:00:00Z",
+        "complete_through": "2024-01-01T06:00:00Z",
+        "holes": [],
+    }
+    assert states[1]["bundle_id"] == two.id
+
+
+def test_a_state_leaves_after_the_records_it_covers(account: Account) -> None:
+    account.sim.add_period("2024-01-01", "2024-01-03", hours=6)
+    seen: set[int] = set()
+    for message in account.sync().messages:
+        if message["type"] == "RECORD":
+            seen.add(message["record"]["data"]["bundle_id"])
+        if message["type"] == "STATE":
+            assert seen == {
+                b.id for b in account.sim.bundles if b.id <= message["state"]["stream"]["stream_state"]["bundle_id"]
+            }
+    assert len(seen) == 8
+
+
+def test_the_state_of_the_singer_tap_is_a_start(account: Account) -> None:
+    account.sim.add_period("2024-01-01", "2024-01-03")
+    outcome = account.sync({"events": "2024-01-02T00:00:00Z"})
+    assert_rows(outcome.records(), account.sim.events(account.sim.bundles[1].id))
+
+
+def test_a_whole_state_file_of_the_singer_tap_is_a_start(account: Account, tmp_path: Path) -> None:
+    account.sim.add_period("2024-01-01", "2024-01-03")
+    found = account.arguments(tmp_path, state={"events": "2024-01-02T00:00:00.000000Z"})
+    outcome = Outcome(run_process(found).stdout.split("\n")[:-1])
+    assert_rows(outcome.records(), account.sim.events(account.sim.bundles[1].id))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"bundle_stop": "soon"},
+        {"bundle_stop": 5},
+        {"something": "else"},
+        {"bundle_stop": "2024-01-01T00:00:00Z", "holes": [{"start": "2024-01-01T00:00:00Z"}]},
+        {"bundle_stop": "2024-01-01T00:00:00Z", "holes": "none"},
+    ],
+)
+def test_a_state_that_cannot_be_read_is_an_error_with_a_remedy(account: Account, state: dict[str, Any]) -> None:
+    outcome = account.sync(state)
+    (error, _) = outcome.errors()
+    assert "Reset (clear) the stream" in error["message"]
+    assert error["failure_type"] == "config_error"
+
+
+def test_a_bad_state_of_export_bundles_is_an_error_with_a_remedy(account: Account) -> None:
+    outcome = account.sync({"stop": "soon"}, streams=["export_bundles"])
+    assert "Reset (clear) the stream" in outcome.errors()[0]["message"]
+
+
+def test_a_later_start_date_wins_over_the_state(account: Account) -> None:
+    account.sim.add_period("2024-01-01", "2024-01-05")
+    state = {
+        "bundle_stop": "2024-01-02T00:00:00Z",
+        "holes": [hole("2024-01-01T00:00:00Z", "2024-01-01T12:00:00Z", HOUR)],
+    }
+    outcome = account.sync(state, start_date="2024-01-03")
+    assert outcome.state()["holes"] == []
+    assert {record["bundle_start"][:10] for record in outcome.records()} == {"2024-01-03", "2024-01-04"}
+
+
+# Bundles of one span.
+
+
+def test_bundles_of_one_span_are_all_read_and_what_they_share_comes_once(account: Account) -> None:
+    sim = account.sim
+    rows = [{"EventStart": f"2024-01-01T{hour:02}:00:00.000Z", "UserId": hour} for hour in range(9)]
+    for number, part in enumerate((rows[:4], rows[3:7], rows[7:])):
+        sim.add_bundle(JAN_1, JAN_1 + DAY, part, id=100 + number)
+    outcome = account.sync()
+    assert_rows(outcome.records(), rows)
+    assert [state["bundle_stop"] for state in outcome.states()][:2] == ["2024-01-01T00:00:00Z"] * 2
+    assert account.sync(outcome.state()).records() == []
+
+
+def test_a_sync_killed_between_bundles_of_one_span_reads_them_again(account: Account) -> None:
+    sim = account.sim
+    for number in range(2):
+        row = {"EventStart": "2024-01-01T05:00:00.000Z", "UserId": number}
+        sim.add_bundle(JAN_1, JAN_1 + DAY, [row], id=100 + number)
+    between = account.sync().states()[0]
+    assert len(account.sync(between).records()) == 2
+
+
+def test_a_state_in_the_future_does_not_stall_the_stream(account: Account) -> None:
+    outcome = account.sync({"bundle_stop": "2999-01-01T00:00:00Z"})
+    assert "future" in outcome.log
+    assert outcome.state()["bundle_stop"] < "2900"
