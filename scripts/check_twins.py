@@ -17,7 +17,7 @@ TWINS = (
     "source_{name}/__main__.py",
     "source_{name}/run.py",
     "source_{name}/reader.py",
-    "source_{name}/serializer.py",
+    "source_{name}/output.py",
     "integration_tests/airbyte.py",
     "integration_tests/test_airbyte_standards.py",
     "integration_tests/test_image.py",

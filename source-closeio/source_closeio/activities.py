@@ -47,8 +47,9 @@ class ActivityStream(CloseStream):
         for page in walk.pages():
             threads.update(row.get("id") for row in page if row.get("_type") == "EmailThread")
             yield page
-            self.split_below(window, walk.progress)
-            walk.low = window.start
+            if walk.more:
+                self.split_below(window, walk.progress)
+                walk.low = window.start
         if self.also:
             yield from self._others(self._walk(self.also, window), threads)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import time
 from base64 import b64encode
@@ -25,6 +26,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from source_closeio import errors
@@ -40,6 +42,7 @@ _SILENCE_SECONDS = 60  # longest pause between two pieces of an answer
 _ANSWER_SECONDS = 300  # longest time for a whole answer
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_LONG_WAIT_SECONDS = 15.0
 _LONGEST_HINT_SECONDS = 600.0  # a server that asks for a longer pause has failed this sync
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 
@@ -53,7 +56,7 @@ class Patience:
     A 429 is no failed try: only the seconds bound how often one request is told to wait.
     """
 
-    tries: int = 9
+    tries: int = 12
     seconds: float = 300.0
 
 
@@ -80,6 +83,10 @@ class CloseApi:
         # The CDK masks the key in logs and traces, but not this form of it.
         add_to_secrets(token)
         self.session = requests.Session()
+        # What requests would look up in the environment for each request anew.
+        self.session.proxies = get_environ_proxies(self.url)
+        self.session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self.session.trust_env = False
         self.session.auth = (config.api_key, "")
         self.session.headers.update({"Accept": "application/json", "User-Agent": "airbyte-source-closeio"})
         adapter = HTTPAdapter(pool_maxsize=config.num_workers)
@@ -120,7 +127,7 @@ class CloseApi:
             return
         if ahead > _CLOCK_TOLERANCE:
             logger.warning(f"This machine's clock is {ahead} ahead of Close's; going by Close's.")
-            self._sync_start -= ahead
+        self._sync_start -= max(ahead, timedelta(0))
 
 
 @dataclass(slots=True)
@@ -171,10 +178,11 @@ class Client:
         is_list: bool = False,
     ) -> Body:
         limiter = self.api.limiter(method, path)
-        began = time.monotonic()
+        began = float("inf")
         failures = throttles = 0
         while True:
             ticket = self._wait_for_turn(limiter)
+            began = min(began, time.monotonic())
             try:
                 body = self._exchange(method, path, params, json_body, limiter, ticket)
                 return _expect_list(body) if is_list else _expect_object(body)
@@ -196,6 +204,8 @@ class Client:
             seconds, ticket = limiter.take()
             if ticket:
                 return ticket
+            if seconds > _LONG_WAIT_SECONDS:
+                logger.info(f"{self.stream}: waits {seconds:.0f} s for the rate limit")
             self.usage.waited_seconds += seconds
             self.pause(seconds)
 
@@ -258,7 +268,7 @@ def _json(content: bytes) -> Any:
         pass
     try:
         return _lenient_json(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _Retry("answered something that is not JSON") from error
 
 

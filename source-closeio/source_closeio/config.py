@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +33,8 @@ class Config:
         key = raw.get("api_key")
         if not isinstance(key, str) or not key.strip():
             raise _config_error("The API key is missing. Make one in Close under Settings > Developer > API Keys.")
+        if not key.isascii():
+            raise _config_error("The API key holds characters that Close does not use. Copy it from Close once more.")
         return cls(
             api_key=key.strip(),
             start_date=_start_date(raw.get("start_date")),
@@ -47,7 +49,7 @@ class Config:
             return self.start_date
         import pendulum  # here, because it is needed once a sync, and would slow every start
 
-        return times.floor_second(pendulum.instance(now).subtract(years=1))
+        return times.floor_second(datetime.fromtimestamp(pendulum.instance(now).subtract(years=1).timestamp(), UTC))
 
 
 def _config_error(message: str) -> AirbyteTracedException:
@@ -69,13 +71,17 @@ def _whole_number(raw: Mapping[str, Any], name: str, default: int, low: int, hig
     value = raw.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(whole, bool) or not isinstance(whole, int) or not low <= whole <= high:
         raise _config_error(f"{name} is {value!r}. Give a whole number from {low} to {high}, or leave it out.")
-    return value
+    return whole
 
 
 def _url(text: Any) -> str:
-    parts = urlsplit(str(text))
+    try:
+        parts = urlsplit(str(text))
+    except ValueError:
+        parts = urlsplit("")
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise _config_error(f"The API address {text!r} is not a URL. Leave it out for {DEFAULT_URL}.")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):

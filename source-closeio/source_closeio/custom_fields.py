@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from source_closeio.api import Client
-from source_closeio.errors import CloseError, Missing, NotOffered
+from source_closeio.errors import CloseError, Missing, NotOffered, Refused
 from source_closeio.lists import offset_pages
 from source_closeio.reader import Page
 
@@ -38,7 +38,7 @@ def definitions(client: Client) -> Iterator[Page]:
         try:
             for page in offset_pages(client, f"custom_field/{object_type}/", {}, _LIMIT, seen):
                 yield [{**row, "object_type": object_type} for row in page]
-        except (Missing, NotOffered) as error:
+        except (Missing, NotOffered, Refused) as error:
             refused.append(error)
     if len(refused) == len(OBJECT_TYPES):
         raise refused[0]

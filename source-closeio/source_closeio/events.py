@@ -46,7 +46,7 @@ class EventStream(CloseStream):
             yield fresh
             if known and max(known) < window.start:
                 return
-            if known:
+            if known and min(known) >= window.start:
                 progress.add(known[0], max(min(known), window.start), len(fresh))
                 self.split_below(window, progress)
 
@@ -57,6 +57,7 @@ class EventStream(CloseStream):
         try:
             body = self.client.get_list(_PATH, {"_limit": _LIMIT, **first})
         except Refused as refused:
+            self._prove_not_offered(refused)
             raise NotOffered(refused.status, refused.endpoint, refused.text) from refused
         cursors: set[str] = set()
         while True:
@@ -68,6 +69,14 @@ class EventStream(CloseStream):
                 raise Refused(200, f"GET /{_PATH}", "the same cursor twice, which would never end")
             cursors.add(cursor)
             body = self.client.get_list(_PATH, {"_limit": _LIMIT, "_cursor": cursor})
+
+    def _prove_not_offered(self, refused: Refused) -> None:
+        """Raise the refusal itself if Close does have an event log, but dislikes how it was asked."""
+        try:
+            self.client.get_list(_PATH, {"_limit": 1})
+        except Refused:
+            return
+        raise refused
 
 
 def _within(window: Window, moment: datetime | None) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import FailureType
@@ -25,7 +25,8 @@ from source_closeio.stream import CloseStream
 from source_closeio.windows import Progress, Window
 
 _SAFE_LIMIT = 100
-_STEPS_BACK = 100
+_REPEATS = 200
+_FRUITLESS_WALKS = 3  # after so many, a list with fewer ids than places must hold some ids twice
 
 logger = logging.getLogger("airbyte")
 
@@ -35,6 +36,8 @@ class ListPage:
     rows: Page
     more: bool
     total: int | None = None
+    told: bool = True
+    """Whether Close said that there is more, or that there is not."""
 
 
 def fetch_page(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
@@ -61,9 +64,13 @@ def fetch_page(client: Client, path: str, params: Params, skip: int, limit: int)
 
 def _get(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
     body = client.get_list(path, {**params, "_limit": limit, **({"_skip": skip} if skip else {})})
-    rows = body["data"]
-    # Small endpoints leave has_more out, and answer everything at once, whatever `_skip` says.
-    return ListPage(rows, bool(rows and body.get("has_more")), body.get("total_results"))
+    rows, more, total = body["data"], body.get("has_more"), body.get("total_results")
+    if more is None:
+        # Small endpoints leave it out, and answer everything at once, whatever `_skip` says. A page that looks full
+        # may be one of several all the same: then one more request tells.
+        more = len(rows) >= min(limit, _SAFE_LIMIT)
+    told = body.get("has_more") is not None
+    return ListPage(rows, bool(rows and more), total if isinstance(total, int) else None, told)
 
 
 def _deleted_document(error: Missing) -> bool:
@@ -82,8 +89,8 @@ def _around_deleted(client: Client, path: str, params: Params, skip: int, limit:
         return ListPage([], True)
     half = limit // 2
     first = _around_deleted(client, path, params, skip, half)
-    if not first.more:
-        return first
+    if not first.more or 0 < len(first.rows) < half:
+        return first  # the next page goes on from its last row, be it short for whatever reason
     second = _around_deleted(client, path, params, skip + half, limit - half)
     return ListPage(first.rows + second.rows, second.more)
 
@@ -95,25 +102,39 @@ def offset_pages(
 
     Each page begins with the last row of the page before. If a page begins with a row that was not seen, rows
     before it have vanished and others moved up past us: the walk steps back until it stands on known ground, and
-    lets its pages overlap more. Raises Refused where the server does not take so large a `_skip`.
+    lets its pages overlap more. If at the end fewer rows were met than the list has places, their order has changed
+    meanwhile (that of equal timestamps is not promised), and the list is walked again. Raises Refused where the server
+    does not take so large a `_skip`.
     """
     seen = set() if seen is None else seen
-    overlap, steps_back = 1, 0
+    met = set(seen) if offset else set()
+    overlap, size = 1, limit
+    repeats = fruitless = 0
+    met_before = len(met)
     while True:
         page = fetch_page(client, path, params, offset, limit)
-        if offset and (not page.rows or page.rows[0].get("id") not in seen):
-            steps_back += 1
-            if steps_back > _STEPS_BACK:
-                raise _unstable(path)
-            offset = max(0, offset - limit)
-            overlap = min(overlap * 4, limit // 2)
-            continue
-        fresh = [row for row in page.rows if row.get("id") not in seen]
-        seen.update(row.get("id") for row in fresh)
-        yield fresh
-        if not page.more:
-            return
-        offset += max(1, len(page.rows) - overlap)
+        ids = [row.get("id") for row in page.rows]
+        if offset and (not ids or ids[0] not in met):
+            offset = max(0, offset - size)
+            overlap = min(overlap * 4, max(1, size // 2))
+            repeats += 1
+        else:
+            fresh = [row for row in page.rows if row.get("id") not in seen]
+            known = len(met)
+            seen.update(ids)
+            met.update(ids)
+            yield fresh
+            size = max(1, len(ids))
+            repeats += len(met) == known
+            if page.more and (len(met) > known or page.told):
+                offset += max(1, size - overlap)
+            elif not page.told or len(met) >= offset + len(ids) or fruitless == _FRUITLESS_WALKS:
+                return
+            else:
+                fruitless = 0 if len(met) > met_before else fruitless + 1
+                met_before, offset = len(met), 0
+        if repeats > _REPEATS:
+            raise _unstable(path)
 
 
 class ListStream(CloseStream):
@@ -122,6 +143,7 @@ class ListStream(CloseStream):
 
     path: ClassVar[str]
     limit: ClassVar[int] = 1000
+    lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
     def pages(self) -> Iterator[Page]:
         return offset_pages(self.client, self.path, {}, self.limit)
@@ -132,7 +154,7 @@ class ListStream(CloseStream):
 
     def _is_new(self, row: dict[str, Any]) -> bool:
         changed = times.parse_or_none(row.get(self.cursor_field))
-        return not self.saved or not changed or changed >= self.saved
+        return not self.saved or not changed or changed >= self.saved - self.lookback
 
 
 @dataclass(slots=True)
@@ -158,12 +180,16 @@ class KeysetWalk:
     """Another way to all rows of a second, for when `_skip` does not reach them."""
     progress: Progress = field(default_factory=Progress)
     total: int | None = None
+    more: bool = True
+    _asked: tuple[datetime | None, datetime | None] = (None, None)
     _seen: set[Any] = field(default_factory=set)
 
     def pages(self) -> Iterator[Page]:
         """The rows, page by page. After each page `progress` tells how far the walk has come."""
         while self.low is None or self.high is None or self.low < self.high:
+            self._asked = self.low, self.high
             page = fetch_page(self.client, self.path, self._filters(self.low, self.high), 0, self.limit)
+            self.more = page.more
             self.total = page.total if self.total is None else self.total
             fresh = self._fresh(page.rows)
             stuck_at = self._advance(page.rows, len(fresh))
@@ -191,12 +217,12 @@ class KeysetWalk:
         dated = [(second, row.get("id")) for row in rows if (second := times.second_of(row.get(self.key)))]
         if not dated:
             return None
+        if any(self._is_outside(second) for second, _ in dated):
+            raise _unusable(self.path, f"rows outside the {self.key} that was asked for")
         seconds = [second for second, _ in dated]
         if seconds != sorted(seconds, reverse=self.newest_first):
             raise _unusable(self.path, f"a page that is not sorted by {self.key}")
         before, edge = self.progress.edge, seconds[-1]
-        if before and edge != before and (edge > before) == self.newest_first:
-            raise _unusable(self.path, f"rows outside the {self.key} that was asked for")
         ids = {id_ for second, id_ in dated if second == edge}
         self._seen = self._seen | ids if edge == before else ids
         self.progress.add(seconds[0], edge, fresh)
@@ -205,6 +231,11 @@ class KeysetWalk:
         else:
             self.low = edge
         return edge if edge in (before, seconds[0]) else None
+
+    def _is_outside(self, second: datetime) -> bool:
+        """Unknown parameters are ignored silently: a filter that does not filter would never end."""
+        low, high = self._asked
+        return bool((low and second < low) or (high and second >= high))
 
     def _one_second(self, second: datetime, offset: int) -> Iterator[Page]:
         """All rows of one second, of which the first `offset` are known."""
@@ -230,7 +261,8 @@ class KeysetWalk:
     def _prove_complete(self, missing: set[Any], second: datetime) -> None:
         """The other way must have found all that the list showed, but for what was deleted in between."""
         sample = sorted(missing)[:_SAFE_LIMIT]
-        if sample and _get(self.client, self.path, {**self.params, "id__in": ",".join(sample)}, 0, _SAFE_LIMIT).rows:
+        asked = {**self.params, "id__in": ",".join(sample)}
+        if sample and any(row.get("id") in missing for row in _get(self.client, self.path, asked, 0, _SAFE_LIMIT).rows):
             raise _unusable(self.path, f"more rows dated {second} than it lets us read")
 
     def _step_over(self, second: datetime) -> bool:

@@ -18,6 +18,8 @@ from typing import Any
 
 _PAIR = re.compile(r"(limit|remaining|reset)\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_EPOCH = 1e6
+_LONGEST_PERIOD_SECONDS = 600.0
 _PROBE_SECONDS = 0.01
 _FIRST_ANSWER_SECONDS = 2.0
 _MARGIN_SECONDS = 0.01
@@ -45,7 +47,9 @@ def allowance(headers: Mapping[str, str]) -> Allowance | None:
                 break
     if len(found) < 3 or found["limit"] < 1:
         return None
-    return Allowance(found["limit"], found["remaining"], found["reset"])
+    # Some gateways give the reset as a time of day.
+    reset = found["reset"] if found["reset"] < _EPOCH else max(0.0, found["reset"] - time.time())
+    return Allowance(found["limit"], found["remaining"], reset) if reset <= _LONGEST_PERIOD_SECONDS else None
 
 
 def retry_after(headers: Mapping[str, str], body: Any) -> float | None:
@@ -100,6 +104,9 @@ class Limiter:
         self._answered = 0  # number of the newest ticket whose answer is known
         self._known: Allowance | None = None
         self._resets_at = 0.0
+        self._period = 1.0  # the longest reset that was seen
+        self._renewed = False  # the period is over by our clock, and no answer has said so yet
+        self._margin = _MARGIN_SECONDS
         self._blocked_until = 0.0
         self._probing = False  # after a 429: one request at a time until an answer says how much is left
 
@@ -123,15 +130,28 @@ class Limiter:
                 return  # overtaken by a newer answer, or by a new period
             self._answered = ticket
             if said:
+                self._learn_reset(said, sent_at)
                 self._known = said
-                # Counted from when the request went out, for the next one takes as long to arrive.
-                self._resets_at = sent_at + said.reset + _MARGIN_SECONDS
+                self._renewed = False
+
+    def _learn_reset(self, said: Allowance, sent_at: float) -> None:
+        # Counted from when the request went out, for the next one takes as long to arrive.
+        resets_at = sent_at + said.reset + self._margin
+        if said.reset == int(said.reset):
+            # Rounded: the true reset is up to a second off. Within a period, the earliest is the best guess.
+            resets_at = sent_at + max(said.reset, 1.0) + self._margin
+            same_period = self._known and not self._renewed and said.remaining < self._known.remaining
+            resets_at = min(resets_at, self._resets_at) if same_period else resets_at
+        self._resets_at = resets_at
+        self._period = max(self._period, said.reset)
 
     def refuse(self, ticket: int, seconds: float) -> None:
         """Take in a 429: nothing of this group goes out for so many seconds, and then one request first."""
         with self._lock:
             del self._sent_at[ticket]
             self._answered = max(self._answered, ticket)
+            if self._renewed:  # the reset was rounded down: from now on, wait longer for the next
+                self._margin = min(1.0, self._margin + 0.25)
             self._blocked_until = max(self._blocked_until, self._clock() + seconds)
             self._probing = True
 
@@ -151,13 +171,14 @@ class Limiter:
         if self._known is None:
             return 0.0
         if now >= self._resets_at:
-            # A new period begins: it lasts about as long as the group's longest reset says.
-            self._known = Allowance(self._known.limit, self._known.limit, self._known.reset)
-            self._resets_at = now + max(self._known.reset, 1.0)
+            # A new period begins, or so it should be: until an answer says so, the requests keep an even pace.
+            self._known = Allowance(self._known.limit, self._known.limit, self._period)
+            self._resets_at = now + self._period
             self._answered = self._sent
+            self._renewed = True
         available = self._known.remaining - (self._sent - self._answered)
         if available < 1:
             return self._resets_at - now
-        if available > self._known.limit / 2:
+        if available > self._known.limit / 2 and not self._renewed:
             return 0.0
         return self._last_sent + (self._resets_at - now) / available - now

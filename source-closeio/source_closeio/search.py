@@ -50,8 +50,9 @@ class SearchStream(CloseStream):
         for page in walk.pages():
             yield from self.estimate(walk.total)
             yield [_with_flat_custom_fields(row) for row in page]
-            self.split_above(window, walk.progress)
-            walk.high = window.end
+            if walk.more:
+                self.split_above(window, walk.progress)
+                walk.high = window.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,9 @@ class Query:
             **({"cursor": cursor} if cursor else {}),
         }
         answer = self.client.search(body)
-        return SearchPage(answer["data"], answer.get("cursor") or None, (answer.get("count") or {}).get("total"))
+        count = answer.get("count")
+        total = count.get("total") if isinstance(count, dict) else count
+        return SearchPage(answer["data"], answer.get("cursor") or None, total if isinstance(total, int) else None)
 
     def _between(self, name: str, low: datetime | None, high: datetime | None) -> dict[str, Any]:
         condition: dict[str, Any] = {"type": "moment_range"}
@@ -113,6 +116,7 @@ class SearchWalk:
     """Upper bound of the first key, exclusive; may be moved closer while the walk goes on."""
     progress: Progress = field(default_factory=Progress)
     total: int | None = None
+    more: bool = True
     _low: datetime | None = None
     _lost_order: bool = False
     _seen: dict[tuple[Any, Any], datetime | None] = field(default_factory=dict)
@@ -127,30 +131,32 @@ class SearchWalk:
             page = self._fetch(None)
             self.total = page.total if self.total is None else self.total
             fresh, moved = self._take(page.rows)
+            self.more = bool(page.cursor and page.rows)
             yield fresh
-            if not page.cursor or not page.rows:
+            if not self.more:
                 return
             if not moved and not (yield from self._by_cursor(page)):
                 return
 
     def _by_cursor(self, page: SearchPage) -> Generator[Page, None, bool]:
         """Go on from a page behind which the key does not lead. Returns whether there is more, by key."""
-        total, got, restarts = page.total, len(page.rows), 0
+        total, got = page.total, len(page.rows)
+        refused_at: set[int] = set()
         while page.cursor and page.rows:
             try:
                 page = self._fetch(page.cursor)
             except Refused:
-                # Expired, because the destination was slow; or 10,000 objects are over.
-                if got >= _MOST_ROWS_PER_CURSOR or restarts >= _CURSOR_RESTARTS:
-                    break
-                restarts += 1
+                # Expired, because the destination was slow; or, when it comes at the same place again, the cap.
+                if got in refused_at or len(refused_at) >= _CURSOR_RESTARTS:
+                    return (yield from self._divide())
+                refused_at.add(got)
                 page, got = self._fetch(None), 0
             got += len(page.rows)
             fresh, moved = self._take(page.rows)
             yield fresh
             if moved:
                 return True
-        if got < _MOST_ROWS_PER_CURSOR and (total is None or got >= total):
+        if got < _MOST_ROWS_PER_CURSOR and (self._lost_order if total is None else got >= total):
             return False
         return (yield from self._divide())
 

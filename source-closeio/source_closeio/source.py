@@ -27,8 +27,8 @@ from source_closeio import errors
 from source_closeio.api import CHECK_PATIENCE, CloseApi
 from source_closeio.config import Config
 from source_closeio.custom_fields import columns, definitions
-from source_closeio.reader import NotOffered, Page, Reader
-from source_closeio.serializer import keep_nulls
+from source_closeio.output import keep_nulls
+from source_closeio.reader import Page, Reader
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS
 
@@ -98,7 +98,7 @@ def _warn_of_partial_view(me: Mapping[str, Any]) -> None:
 def _custom_fields(api: CloseApi) -> Page:
     try:
         return [field for page in definitions(api.client("custom_fields")) for field in page]
-    except (NotOffered, errors.Missing) as error:
+    except errors.CloseError as error:
         logger.warning(f"The catalog will lack the columns of custom fields. {error}")
         return []
 

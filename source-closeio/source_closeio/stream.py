@@ -6,7 +6,7 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, ClassVar
 
@@ -18,6 +18,8 @@ from source_closeio.api import Client, CloseApi
 from source_closeio.config import Config
 from source_closeio.reader import Estimate, Page
 from source_closeio.windows import MOST_PARTS, Frontier, Progress, Window
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger("airbyte")
 
@@ -118,7 +120,7 @@ class CloseStream(ABC):
         """Where this sync starts reading, inclusive."""
         if saved is None:
             return self.config.first_start(self.api.sync_start)
-        start = times.floor_second(saved - self.lookback)
+        start = times.floor_second(max(saved, _EARLIEST) - self.lookback)
         return max(start, self.config.start_date) if self.config.start_date else start
 
     def estimate(self, rows: int | None) -> Iterator[Estimate]:

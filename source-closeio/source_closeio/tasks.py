@@ -8,12 +8,12 @@ a later one, or for the next sync.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from source_closeio import times
 from source_closeio.api import Params
 from source_closeio.errors import Refused
-from source_closeio.lists import KeysetWalk, offset_pages
+from source_closeio.lists import KeysetWalk, fetch_page, offset_pages
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
 from source_closeio.windows import Window
@@ -30,16 +30,28 @@ class TaskStream(CloseStream):
     """Tasks of every type: without `_type=all` Close answers lead tasks only."""
 
     rows_per_window = 10 * _LIMIT
+    lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
     def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk(window)
+        rows = 0
         for page in walk.pages():
             yield from self.estimate(walk.total)
             if self.split_by_total(window, walk.total or 0):
                 # The page holds rows of all the parts: it is read again, in parts.
                 yield from self.read_slice(window)
                 return
+            rows += len(page)
             yield page
+        if walk.total and rows < walk.total:
+            yield self._without_creation(walk.params)
+
+    def _without_creation(self, params: Params) -> Page:
+        """Tasks without `date_created`: a walk by that date does not meet them if they are sorted last."""
+        page = fetch_page(self.client, _PATH, {**params, "_order_by": "-date_created"}, 0, _LIMIT)
+        undated = [row for row in page.rows if row.get("date_created") is None and row.get("id") not in self.undated]
+        self.undated.update(row.get("id") for row in undated)
+        return undated
 
     def _walk(self, window: Window) -> KeysetWalk:
         return KeysetWalk(

@@ -129,3 +129,8 @@ def test_a_sync_at_a_limit_meets_hardly_any_429() -> None:
             refused = [request for request in sim.requests if request.status == 429]
             assert len(refused) <= len(sim.requests) / 100
             assert len(result.table("activities")) == 6000
+
+
+@pytest.mark.parametrize("header", ["limit=100, remaining=0, reset=86400", "limit=100, remaining=0, reset=4102444800"])
+def test_a_reset_beyond_reason_is_not_believed(header: str) -> None:
+    assert allowance(CaseInsensitiveDict({"RateLimit": header})) is None

@@ -182,8 +182,9 @@ class Reader:
             for item in lane.stream.read_slice(stream_slice):
                 if item:
                     self._put(lane, item)
-                with self._changed:
-                    self._changed.notify_all()  # the walk may have split its window
+                if lane.stream.has_slices():  # the walk may have split its window
+                    with self._changed:
+                        self._changed.notify_all()
         self._put(lane, _Finished(stream_slice))
 
     def _take_job(self) -> tuple[_Lane, Any] | None:

@@ -5,23 +5,39 @@ import signal
 import sys
 from types import FrameType
 
-from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
 
 from source_fullstory.config import Config
+from source_fullstory.output import Stdout, as_line
 from source_fullstory.source import SourceFullstory
+
+
+class Entrypoint(AirbyteEntrypoint):
+    """The CDK's, with our check of the config."""
+
+    # The CDK would answer a check with the regular expression that did not match; ours says what to write instead.
+    validate_connection = staticmethod(lambda _spec, config: Config.parse(config))  # type: ignore[assignment]
 
 
 def run() -> None:
     """Run spec, check, discover or read, as the command line says."""
+    stdout = Stdout()
+    sys.stdout = stdout  # before the loggers take it
     init_uncaught_exception_handler(init_logger("airbyte"))
-    # The CDK would answer a check with the regular expression that did not match; ours says what to write instead.
-    AirbyteEntrypoint.validate_connection = staticmethod(lambda _spec, config: Config.parse(config))  # type: ignore[method-assign, assignment]
     if os.getpid() == 1:
         # The kernel ignores SIGTERM for process 1 of a container unless it is handled: `docker stop` would hang.
         signal.signal(signal.SIGTERM, _terminate)
-    launch(SourceFullstory(), sys.argv[1:])
+    # Assigned, not overridden: the CDK calls it by the name of its own class.
+    AirbyteEntrypoint.airbyte_message_to_string = staticmethod(as_line)  # type: ignore[method-assign, assignment]
+    entrypoint = Entrypoint(SourceFullstory())
+    try:
+        for line in entrypoint.run(entrypoint.parse_args(sys.argv[1:])):
+            stdout.write_line(line)  # type: ignore[arg-type]
+        stdout.flush()
+    except BrokenPipeError:
+        os._exit(1)  # nobody reads any more, so nobody can be told why
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:

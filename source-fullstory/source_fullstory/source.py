@@ -30,8 +30,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_fullstory import errors
 from source_fullstory.api import CHECK_PATIENCE, FullStoryApi
 from source_fullstory.config import Config
+from source_fullstory.output import keep_nulls
 from source_fullstory.reader import Reader
-from source_fullstory.serializer import keep_nulls
 from source_fullstory.streams import STREAMS
 
 logger = logging.getLogger("airbyte")
