@@ -101,3 +101,17 @@ def test_a_closed_pipe_ends_the_process(close: Close, tmp_path: Path) -> None:
 
     assert done.stdout.count(b"\n") == 50
     assert done.returncode != 0
+
+
+def test_states_say_how_many_records_came_since_the_last_one(close: Close, tmp_path: Path) -> None:
+    with Process(tmp_path, config(close(Settings(activities=9_000))), []) as run:
+        run.process.wait()
+    counted: dict[str, float] = {}
+    for message in run.messages():
+        if message["type"] == "RECORD":
+            stream = message["record"]["stream"]
+            counted[stream] = counted.get(stream, 0) + 1
+        elif message["type"] == "STATE":
+            stream = message["state"]["stream"]["stream_descriptor"]["name"]
+            assert message["state"]["sourceStats"]["recordCount"] == counted.pop(stream, 0)
+    assert not any(counted.values())

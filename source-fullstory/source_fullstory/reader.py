@@ -26,6 +26,7 @@ from airbyte_cdk.models import (
     AirbyteRecordMessage,
     AirbyteStateBlob,
     AirbyteStateMessage,
+    AirbyteStateStats,
     AirbyteStateType,
     AirbyteStreamState,
     AirbyteStreamStatus,
@@ -116,6 +117,7 @@ class _Lane:
         self.reading = 0  # of these, jobs that a worker is busy with now
         self.over = False
         self.records = 0
+        self.covered = 0  # of these, those that came before the last state
         self.logged_at = time.monotonic()
 
 
@@ -306,7 +308,10 @@ class Reader:
 
 def _state_message(lane: _Lane, state: Mapping[str, Any]) -> AirbyteMessage:
     stream = AirbyteStreamState(stream_descriptor=lane.descriptor, stream_state=AirbyteStateBlob(dict(state)))
-    return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+    stats = AirbyteStateStats(recordCount=float(lane.records - lane.covered))
+    lane.covered = lane.records
+    message = AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream, sourceStats=stats)
+    return AirbyteMessage(type=Type.STATE, state=message)
 
 
 def _estimate_message(lane: _Lane, rows: int) -> AirbyteMessage:
