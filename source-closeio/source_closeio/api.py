@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from threading import Event, Lock
+from threading import BoundedSemaphore, Event, Lock
 from typing import Any
 
 import orjson
@@ -92,6 +92,7 @@ class CloseApi:
         adapter = HTTPAdapter(pool_maxsize=config.num_workers)
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
+        self.in_flight = BoundedSemaphore(config.num_workers)
         self._limiters: dict[str, Limiter] = defaultdict(Limiter)
         self._lock = Lock()
         self._sync_start = datetime.now(UTC)
@@ -215,15 +216,18 @@ class Client:
         """One request and its whole answer, as JSON. Raises _Retry, or what errors.for_status makes of it."""
         self.usage.requests += 1
         try:
-            with self.api.session.request(
-                method,
-                self.api.url + path,
-                params=params,
-                json=json_body,
-                timeout=(_CONNECT_SECONDS, _SILENCE_SECONDS),
-                stream=True,
-            ) as response:
-                content = _content(response)
+            with self.api.in_flight:
+                limiter.sends(ticket)
+                response = self.api.session.request(
+                    method,
+                    self.api.url + path,
+                    params=params,
+                    json=json_body,
+                    timeout=(_CONNECT_SECONDS, _SILENCE_SECONDS),
+                    stream=True,
+                )
+                with response:
+                    content = _content(response)
         except (requests.RequestException, HTTPError, OSError) as error:
             limiter.lost(ticket)
             raise _Retry(f"failed ({_root_cause(error)})") from error

@@ -121,6 +121,11 @@ class Limiter:
             self._last_sent = self._sent_at[self._sent] = now
             return 0.0, self._sent
 
+    def sends(self, ticket: int) -> None:
+        """The request goes out now (it had to wait for something else, after it got its ticket)."""
+        with self._lock:
+            self._sent_at[ticket] = self._clock()
+
     def learn(self, ticket: int, said: Allowance | None) -> None:
         """Take in the answer to a request that was not refused."""
         with self._lock:
