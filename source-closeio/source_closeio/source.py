@@ -72,8 +72,8 @@ class SourceCloseio(Source):
         known = {stream.name: stream for stream in STREAMS}
         chosen = list(dict.fromkeys(configured.stream.name for configured in catalog.streams))
         streams = [known[name](api, parsed) for name in chosen if name in known]
-        # More threads than requests in flight, for some wait for the rate limit of their group.
-        reader = Reader(streams, _states(state), parsed.num_workers + 4)
+        # More threads than requests in flight, for some wait for the rate limit of their stream's endpoints.
+        reader = Reader(streams, _states(state), parsed.num_workers + len(streams) - 1)
         yield from reader.read()
         unknown = [name for name in chosen if name not in known]
         for name in unknown:
