@@ -41,6 +41,7 @@ _CONNECT_SECONDS = 15
 _SILENCE_SECONDS = 60  # longest pause between two pieces of an answer
 _ANSWER_SECONDS = 300  # longest time for a whole answer
 _FIRST_PAUSE_SECONDS = 0.5
+_SHORTEST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 _LONG_WAIT_SECONDS = 15.0
 _LONGEST_HINT_SECONDS = 600.0  # a server that asks for a longer pause has failed this sync
@@ -190,7 +191,7 @@ class Client:
             except _Retry as retry:
                 throttles += retry.throttled
                 failures += not retry.throttled
-                pause = retry.wait if retry.wait is not None else _backoff(failures + throttles)
+                pause = max(_SHORTEST_PAUSE_SECONDS, retry.wait or _backoff(failures + throttles))
                 elapsed = time.monotonic() - began
                 if failures >= self.patience.tries or elapsed > self.patience.seconds or pause > _LONGEST_HINT_SECONDS:
                     raise self._given_up(f"{method} /{path}", retry.problem, failures + throttles, elapsed) from retry
@@ -307,7 +308,7 @@ def _expect_list(body: Any) -> Body:
 
 def _backoff(tries: int) -> float:
     """Exponential, with jitter so that workers that failed together do not come back together."""
-    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** (tries - 1))
+    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(tries - 1, 10))
     return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from simulator import CloseSimulator, Fault, Settings
+from source_closeio import SourceCloseio
 from unit_tests.syncs import config
 
 Close = Callable[..., CloseSimulator]
@@ -43,3 +44,10 @@ def test_no_secret_in_any_output(close: Close, tmp_path: Path, command: str, fau
     for secret in (sim.api_key, token):
         assert secret not in done.stdout + done.stderr
     assert (done.returncode == 0) == (fault == "none" or command != "read")
+
+
+def test_the_config_with_the_key_is_never_written_to_a_file(tmp_path: Path) -> None:
+    """The CDK would, and a killed process would leave it."""
+    SourceCloseio().configure({"api_key": "api_secret.key"}, str(tmp_path))
+
+    assert not list(tmp_path.iterdir())

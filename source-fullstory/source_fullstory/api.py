@@ -128,8 +128,8 @@ class FullStoryApi:
             _conceal(url)
             if not is_safe(url):
                 raise _unsafe(url)
-            response = _get(self._without_key, url)
-            if 400 <= response.status_code < 500:
+            response = _get(self.session if _same_origin(url, self.config.export_url) else self._without_key, url)
+            if 400 <= response.status_code < 500 and response.status_code not in errors.RETRY_STATUSES:
                 response.close()
                 raise Retry(f"was sent to {urlsplit(url).hostname}, which answered {response.status_code}")
         response.close()
@@ -167,7 +167,7 @@ class Client:
         """
         url = f"{self.api.config.export_url}/api/v1/export/list"
         body = self._get_object("/export/list", url, {"start": start}, self.api.lists, _expect_exports)
-        return list(body["exports"] or [])
+        return list(body.get("exports") or [])
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the stream is told to stop."""
@@ -191,14 +191,14 @@ class Client:
                 throttles += retry.throttled
                 failures += not retry.throttled
                 for_all = retry.throttled or retry.wait is not None
-                pause = retry.wait if retry.wait is not None else _backoff(failures + throttles)
+                pause = retry.wait or _backoff(failures + throttles)
+                if for_all:
+                    limiter.refuse(pause)  # all requests of this kind wait, not just this one, even if it gives up
                 elapsed = time.monotonic() - began
                 late = elapsed + pause > self.patience.seconds
                 if failures >= self.patience.tries or late or pause > _LONGEST_HINT_SECONDS:
                     raise GivenUp(retry.problem, failures + throttles, elapsed) from retry
                 logger.info(f"{self.stream}: {what} {retry.problem}; next try in {pause:.1f} s")
-                if for_all:
-                    limiter.refuse(pause)  # all requests of this kind wait, not just this one
             finally:
                 limiter.answered(ticket)
             if not for_all:
@@ -281,6 +281,11 @@ def _get(session: requests.Session, url: str, params: Params | None = None) -> r
     return session.get(url, params=params, timeout=timeout, stream=True, allow_redirects=False)
 
 
+def _same_origin(url: str, other: str) -> bool:
+    first, second = urlsplit(url), urlsplit(other)
+    return (first.scheme, first.hostname, first.port) == (second.scheme, second.hostname, second.port)
+
+
 def _conceal(url: str) -> None:
     """A signed address is as good as a key: keep its query out of all logs, as it is and as requests writes it."""
     prepared = requests.Request("GET", url).prepare().url or url
@@ -334,8 +339,8 @@ def _expect_object(body: Any) -> Body:
 
 
 def _expect_exports(body: Any) -> Body:
-    """`exports` may be null: so Go writes an empty list."""
-    found = _expect_object(body).get("exports", ...)
+    """`exports` may be null, or missing if there is nothing else: so Go writes an empty list."""
+    found = _expect_object(body).get("exports", ... if body else None)
     if found is not None and not (isinstance(found, list) and all(isinstance(row, dict) for row in found)):
         raise Retry(f"answered without a list of bundles ({errors.explain(body)})")
     return dict(body)
@@ -343,5 +348,5 @@ def _expect_exports(body: Any) -> Body:
 
 def _backoff(tries: int) -> float:
     """Exponential, with jitter so that workers that failed together do not come back together."""
-    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** (tries - 1))
+    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(tries - 1, 10))
     return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -27,6 +27,7 @@ _WHITESPACE = b" \t\r\n"
 _LINES = b"},\n{"
 _SEPARATOR = re.compile(rb"\}\s*,\s*\{")
 _QUOTE = 120
+_NOTHING = b"null"  # so Go, which FullStory is written in, writes an empty list
 _COMPOUND = frozenset({float, list, dict})
 _EXACT_BELOW = 2.0**63
 
@@ -86,11 +87,13 @@ def is_whole(chunks: Iterable[bytes]) -> int:
     size, head, tail = 0, b"", b""
     for chunk in chunks:
         size += len(chunk)
-        if not head:
-            head = chunk.lstrip(_WHITESPACE)[:_QUOTE]
+        if len(head) < len(_NOTHING):
+            head = (head + chunk).strip(_WHITESPACE)[:_QUOTE]
         tail = chunk.rstrip(_WHITESPACE)[-1:] or tail
     if not head:
         raise BadBundle("is empty, not even an empty list")
+    if head == _NOTHING and tail == _NOTHING[-1:]:
+        return size
     if not head.startswith(b"["):
         raise BadBundle(f"is not a list of events but begins with {head.decode(errors='replace')!r}")
     if tail != b"]":
@@ -105,6 +108,8 @@ def batches(chunks: Iterable[bytes]) -> Iterator[list[Row]]:
     other place (inside a string, or inside a nested list) brackets or quotes would stay open.
     """
     reader = _Buffer(chunks)
+    if reader.is_nothing():
+        return
     reader.skip_opening()
     while True:
         reader.fill(_BATCH)
@@ -140,7 +145,12 @@ class _Buffer:
                 held += len(chunk)
         self.data = b"".join(parts)
 
+    def is_nothing(self) -> bool:
+        self.fill(len(_NOTHING) + 1)
+        return self.data.strip(_WHITESPACE) == _NOTHING
+
     def skip_opening(self) -> None:
+        self.data = self.data.lstrip(_WHITESPACE)
         while not self.data and not self.ended:
             self.fill(1)
             self.data = self.data.lstrip(_WHITESPACE)

@@ -50,8 +50,11 @@ def instant(start: Any) -> str:
     return moment.isoformat(timespec="microseconds")[:26]
 
 
-def identity(row: Row, at: str) -> str:
-    """The hash (128 bits, in hex) of what never changes about the event. `row` has its variables in `evt_vars`."""
+def identity(row: Row, at: str, bundle: str = "") -> str:
+    """The hash (128 bits, in hex) of what never changes about the event. `row` has its variables in `evt_vars`.
+
+    `bundle` takes the place of a time for rows without one: only inside their bundle can they be numbered.
+    """
     variables = row.get("evt_vars")
     if variables and not _PLAIN.issuperset(map(type, variables.values())):
         variables = {name: _canonical(value) for name, value in variables.items() if value is not None}
@@ -60,7 +63,7 @@ def identity(row: Row, at: str) -> str:
         get("UserId"),
         get("SessionId"),
         get("PageId"),
-        at or get("EventStart"),
+        at or [get("EventStart"), bundle],
         get("EventType"),
         get("EventCustomName"),
         variables or None,
@@ -82,31 +85,31 @@ def _canonical(value: Any) -> Any:
     return value
 
 
-def keyed(read: Callable[[], Iterator[list[Row]]], size: int) -> Iterator[list[Keyed]]:
+def keyed(read: Callable[[], Iterator[list[Row]]], size: int, bundle: str = "") -> Iterator[list[Keyed]]:
     """The rows of a bundle with their keys. `read` begins to read it, from the start, as often as it is called;
-    `size` is about how many bytes of JSON it has.
+    `size` is about how many bytes of JSON it has. `bundle` is its start, which stands in for missing times.
 
     As long as the rows come by time, equal hashes can only follow each other, and nothing else has to be
     remembered. If they do not, the bundle is read once to find the hashes that occur more than once, and once
     more from the start to count those; the rows that are out already got the same numbers.
     """
     done = 0
-    for page, in_order in _while_in_order(read()):
+    for page, in_order in _while_in_order(read(), bundle):
         yield page
         done += len(page)
         if not in_order:
             break
     else:
         return
-    counts = dict.fromkeys(_repeated(read(), size), 0)
-    for page in _counted(read(), counts):
+    counts = dict.fromkeys(_repeated(read(), size, bundle), 0)
+    for page in _counted(read(), counts, bundle):
         rest = page[done:] if done else page
         done -= len(page) - len(rest)
         if rest:
             yield rest
 
 
-def _while_in_order(batches: Iterator[list[Row]]) -> Iterator[tuple[list[Keyed], bool]]:
+def _while_in_order(batches: Iterator[list[Row]], bundle: str) -> Iterator[tuple[list[Keyed], bool]]:
     """Pages, and whether the rows came by time so far; the last page ends before the first row that does not."""
     now = ""
     counts: dict[str, int] = {}
@@ -123,19 +126,19 @@ def _while_in_order(batches: Iterator[list[Row]]) -> Iterator[tuple[list[Keyed],
             elif len(counts) > _MOST_AT_ONE_TIME:
                 yield page, False
                 return
-            base = identity(row, at)
+            base = identity(row, at, bundle)
             number = counts.get(base, 0)
             counts[base] = number + 1
             page.append((row, at, f"{base}-{number}"))
         yield page, True
 
 
-def _counted(batches: Iterator[list[Row]], counts: dict[str, int]) -> Iterator[list[Keyed]]:
+def _counted(batches: Iterator[list[Row]], counts: dict[str, int], bundle: str) -> Iterator[list[Keyed]]:
     for rows in batches:
         page: list[Keyed] = []
         for row in rows:
             at = instant(row.get("EventStart"))
-            base = identity(row, at)
+            base = identity(row, at, bundle)
             number = counts.get(base)
             if number is None:
                 number = 0
@@ -145,14 +148,14 @@ def _counted(batches: Iterator[list[Row]], counts: dict[str, int]) -> Iterator[l
         yield page
 
 
-def _repeated(batches: Iterator[list[Row]], size: int) -> set[str]:
+def _repeated(batches: Iterator[list[Row]], size: int, bundle: str) -> set[str]:
     """The hashes that occur more than once, and by chance a few others: a Bloom filter of two bits a hash."""
     seen = bytearray(min(_MOST_FILTER_BYTES, max(1024, int(size * _FILTER_BITS_PER_BYTE / 8))))
     bits = len(seen) * 8
     repeated: set[str] = set()
     for rows in batches:
         for row in rows:
-            base = identity(row, instant(row.get("EventStart")))
+            base = identity(row, instant(row.get("EventStart")), bundle)
             number = int(base, 16)
             (first, one), (second, two) = _bit(number % bits), _bit((number >> 64) % bits)
             if seen[first] & one and seen[second] & two:

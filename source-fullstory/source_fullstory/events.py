@@ -14,16 +14,19 @@ from source_fullstory import epochs
 from source_fullstory.bundles import Bundle, list_bundles
 from source_fullstory.coverage import HOLE_SECONDS, Coverage, Span
 from source_fullstory.decode import BadBundle, Row, batches
-from source_fullstory.download import Downloads, Spool, Vanished
+from source_fullstory.download import Downloads, Spool, Vanished, fetch
 from source_fullstory.event_key import Keyed, keyed
 from source_fullstory.reader import Estimate, Page
 from source_fullstory.stream import FullStoryStream
 from source_fullstory.variables import Variables
 
+_PARSE_TRIES = 3
 _LONGEST_PERIOD = 24 * 3600
 """Of a bundle: longer ones are not known."""
 _LATE_SECONDS = _LONGEST_PERIOD + HOLE_SECONDS
 """FullStory lists a bundle a day after its end; so long before now one may still be late."""
+_CLOCK_SECONDS = 7 * 24 * 3600
+"""A state that lies further ahead was not written by a clock that runs ahead."""
 _ZERO_TIME = "0001-"
 """How Go, which FullStory is written in, writes an unknown time."""
 
@@ -72,13 +75,13 @@ class EventStream(FullStoryStream):
         start = self.config.first_start(self.api.sync_start) if first else self.config.start_date
         self._floor = start if start is not None else 0
         if self._coverage is not None:
-            if self._coverage.read_to > self.api.sync_start:
+            if self._coverage.read_to > self.api.sync_start + _CLOCK_SECONDS:
                 logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
                 self._coverage.read_to = self.api.sync_start
-            self._coverage.begin_at(self._floor)
+            self._coverage.begin_at(min(self._floor, self.api.sync_start))
         listed = self._list()
         if self._coverage is None and listed:
-            self._coverage = self._first_coverage(listed[0])
+            self._coverage = self._first_coverage(min(bundle.start for bundle in listed))
         todo = self._worth_reading(listed)
         self._tell_of_plan(listed, todo)
         self._parts = [
@@ -98,9 +101,12 @@ class EventStream(FullStoryStream):
             found.update(list_bundles(self.client, hole.start, until=hole.stop + _LONGEST_PERIOD))
         return sorted(found)
 
-    def _first_coverage(self, oldest: Bundle) -> Coverage:
-        """Nothing before the oldest bundle is missing, unless it is young enough for an older one to be late."""
-        return Coverage(max(self._floor, min(oldest.start, self.api.sync_start - _LATE_SECONDS)))
+    def _first_coverage(self, oldest: int) -> Coverage:
+        """Nothing before the oldest bundle's start is missing, unless it was asked for by a start date, or is so young
+        that an older bundle may be late."""
+        if self.config.start_date is not None:
+            return Coverage(self._floor)
+        return Coverage(max(self._floor, min(oldest, self.api.sync_start - _LATE_SECONDS)))
 
     def _worth_reading(self, listed: Sequence[Bundle]) -> list[Bundle]:
         """Those that bring something which neither an earlier sync nor an earlier one of them has.
@@ -149,12 +155,19 @@ class EventStream(FullStoryStream):
         except Vanished:
             part.vanished = True
             return
-        try:
-            yield from self._pages(part, bundle, spool)
-        except BadBundle as error:
-            raise _unreadable(bundle, error) from error
-        finally:
-            spool.close()
+        for tries_left in reversed(range(_PARSE_TRIES)):
+            try:
+                yield from self._pages(part, bundle, spool)
+                return  # noqa: TRY300 - an `else` would stand below the `finally`, far from here
+            except BadBundle as error:
+                # Without gzip or a length nothing proves the bytes. Rows that are out come again, under the same keys.
+                if not tries_left:
+                    raise _unreadable(bundle, error) from error
+                logger.info(f"{self.name}: {bundle} {error}; downloading it again")
+            finally:
+                spool.close()
+            part.rows = part.outside = part.dropped = 0
+            part.spool = spool = fetch(self.client, bundle)
 
     def finish_slice(self, stream_slice: _Part) -> Mapping[str, Any]:
         self._busy = False
@@ -189,7 +202,7 @@ class EventStream(FullStoryStream):
 
         spans = self.coverage.missing(bundle.start, bundle.stop)
         keep = _Keeper(part, bundle, spans, self._floor)
-        for rows in keyed(read, spool.json_bytes):
+        for rows in keyed(read, spool.json_bytes, epochs.to_text(bundle.start)):
             page = self._once_in_span(part, keep.page(rows))
             part.rows += len(page)
             yield page

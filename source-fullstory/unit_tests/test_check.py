@@ -59,9 +59,13 @@ def test_a_host_that_cannot_be_reached(account: Account) -> None:
 
 
 def test_an_address_that_is_not_fullstorys(account: Account) -> None:
-    status = account.check(api_url=f"{account.sim.url}/somewhere")
+    status = account.check(export_url=f"{account.sim.url}/somewhere")
     assert status["status"] == "FAILED"
-    assert "no FullStory API at this address" in status["message"]
+    assert "does not offer Data Export" in status["message"]
+
+
+def test_the_list_decides_where_nobody_says_whose_key_it_is(account: Account) -> None:
+    assert account.check(api_url=f"{account.sim.url}/somewhere")["status"] == "SUCCEEDED"
 
 
 def test_a_list_that_is_no_list(account: Account) -> None:

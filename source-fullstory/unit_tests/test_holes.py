@@ -144,10 +144,10 @@ def test_a_hole_that_is_old_but_filled_now_is_read(account: Account) -> None:
     assert "giving it up" not in outcome.log
 
 
-def test_time_before_the_first_bundle_is_no_hole_unless_it_is_recent(account: Account) -> None:
+def test_time_before_the_first_bundle_is_a_hole_if_the_start_date_asks_for_it(account: Account) -> None:
     sim = account.sim
     sim.add_bundle("2024-03-01", "2024-03-02", 1)
-    assert account.sync().state()["holes"] == []
+    assert spans(account.sync().state()) == [("2024-01-01T00:00:00Z", "2024-03-01T00:00:00Z")]
     today = int(time.time()) // DAY * DAY
     sim.settings.listing_lag = 0
     for bundle in sim.bundles:
