@@ -192,13 +192,13 @@ class Client:
                 throttles += retry.throttled
                 failures += not retry.throttled
                 pause = max(_SHORTEST_PAUSE_SECONDS, retry.wait or _backoff(failures + throttles))
+                if retry.throttled:
+                    limiter.refuse(ticket, pause)  # the whole group waits, not just this request, even if it gives up
                 elapsed = time.monotonic() - began
                 if failures >= self.patience.tries or elapsed > self.patience.seconds or pause > _LONGEST_HINT_SECONDS:
                     raise self._given_up(f"{method} /{path}", retry.problem, failures + throttles, elapsed) from retry
                 logger.info(f"{self.stream}: {method} /{path} {retry.problem}; next try in {pause:.1f} s")
-                if retry.throttled:
-                    limiter.refuse(ticket, pause)  # the whole group waits, not just this request
-                else:
+                if not retry.throttled:
                     self.pause(pause)
 
     def _wait_for_turn(self, limiter: Limiter) -> int:
