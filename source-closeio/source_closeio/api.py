@@ -96,7 +96,8 @@ class CloseApi:
         self.in_flight = BoundedSemaphore(config.num_workers)
         self._limiters: dict[str, Limiter] = defaultdict(Limiter)
         self._lock = Lock()
-        self._sync_start = datetime.now(UTC)
+        self.sync_start = datetime.now(UTC)
+        """When this sync began, by Close's clock if ours is ahead of it. State never passes this."""
         self._clock_known = False
 
     def client(self, stream: str, patience: Patience | None = None) -> Client:
@@ -107,11 +108,6 @@ class CloseApi:
         """Close does not publish its endpoint groups; method and first part of the path come close."""
         with self._lock:
             return self._limiters[f"{method} {path.partition('/')[0]}"]
-
-    @property
-    def sync_start(self) -> datetime:
-        """When this sync began, by Close's clock if ours is ahead of it. State never passes this."""
-        return self._sync_start
 
     def compare_clocks(self, headers: Mapping[str, str]) -> None:
         """Set the start of the sync back if Close's clock is behind ours, as the first answer's Date tells.
@@ -129,7 +125,7 @@ class CloseApi:
             return
         if ahead > _CLOCK_TOLERANCE:
             logger.warning(f"This machine's clock is {ahead} ahead of Close's; going by Close's.")
-        self._sync_start -= max(ahead, timedelta(0))
+        self.sync_start -= max(ahead, timedelta(0))
 
 
 @dataclass(slots=True)
