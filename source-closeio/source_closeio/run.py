@@ -1,5 +1,6 @@
 """The console script: hands the command line to the CDK."""
 
+import logging
 import os
 import signal
 import sys
@@ -26,8 +27,12 @@ class Entrypoint(AirbyteEntrypoint):
 def run() -> None:
     """Run spec, check, discover or read, as the command line says."""
     stdout = Stdout()
-    sys.stdout = stdout  # before the loggers take it
+    sys.stdout = stdout
     init_uncaught_exception_handler(init_logger("airbyte"))
+    for handler in logging.root.handlers:
+        # The CDK's logs through its print buffer, a second way to the same pipe: it would tear records apart.
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stdout)
     if os.getpid() == 1:
         # The kernel ignores SIGTERM for process 1 of a container unless it is handled: `docker stop` would hang.
         signal.signal(signal.SIGTERM, _terminate)

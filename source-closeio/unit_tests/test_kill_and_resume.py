@@ -115,3 +115,34 @@ def test_states_say_how_many_records_came_since_the_last_one(close: Close, tmp_p
             stream = message["state"]["stream"]["stream_descriptor"]["name"]
             assert message["state"]["sourceStats"]["recordCount"] == counted.pop(stream, 0)
     assert not any(counted.values())
+
+
+def test_log_lines_never_tear_a_record_apart() -> None:
+    """Records leave in blocks that end anywhere; a log line must not come in between."""
+    script = """
+import logging, threading
+from source_closeio import run
+class Entrypoint:
+    def __init__(self, source): pass
+    def parse_args(self, arguments): pass
+    def run(self, arguments):
+        stop = threading.Event()
+        def log():
+            while not stop.is_set():
+                logging.getLogger("airbyte").info("meanwhile")
+        thread = threading.Thread(target=log)
+        thread.start()
+        for _ in range(30_000):
+            yield b'{"type":"RECORD","pad":"' + b"x" * 300 + b'"}\\\\n'
+        stop.set()
+        thread.join()
+run.Entrypoint = Entrypoint
+run.run()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, cwd=Path(__file__).parents[1], check=True
+    )
+
+    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert kinds.count("RECORD") == 30_000
+    assert "LOG" in kinds
