@@ -133,7 +133,7 @@ class Entrypoint:
         thread = threading.Thread(target=log)
         thread.start()
         for _ in range(30_000):
-            yield b'{"type":"RECORD","pad":"' + b"x" * 300 + b'"}\\\\n'
+            yield b'{"type":"RECORD","pad":"' + b"x" * 300 + b'"}\\n'
         stop.set()
         thread.join()
 run.Entrypoint = Entrypoint
