@@ -8,7 +8,8 @@ being written, which moves its `date_updated`.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import orjson
@@ -58,7 +59,17 @@ class EventLog:
         shape: Callable[..., Row],
     ) -> None:
         self._settings, self._data, self._now, self._shape = settings, data, now, shape
+        self._meta: Row = {}
         self._latest: dict[tuple[str, str], tuple[str, int]] = {}  # (object, user) -> (event id, moment)
+
+    @contextmanager
+    def meanwhile(self, meta: Row) -> Iterator[None]:
+        """Every event that is written meanwhile has this `meta`."""
+        self._meta = meta
+        try:
+            yield
+        finally:
+            self._meta = {}
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -117,7 +128,8 @@ class EventLog:
     ) -> Row:
         """Add one event about an object and return it."""
         lead_id = row.get("id") if kind == "lead" else row.get("lead_id")
-        gone = action in ("deleted", "merged")
+        gone = action == "deleted"
+        meta = meta or self._meta
         event = self._shape(
             object_type=kind,
             action=action,

@@ -32,6 +32,7 @@ from .templates import filled
 from .world import World
 
 CHILDREN = {"contact": "contacts", "opportunity": "opportunities", "task": "tasks", "activity": ""}
+MOVING = (*CHILDREN, "custom_object", "sequence_subscription")
 FIRST_MADE = 2**41
 
 
@@ -320,18 +321,25 @@ class CloseSimulator:
         number = next(self._numbers) if number is None else number
         return filled(row, self._world.marks(collection, number, created, updated)) | fields
 
-    def merge_leads(self, source_id: str, destination_id: str) -> Row:
-        """Merge one lead into another: its children move, it vanishes, a `merged` event tells."""
-        with self._lock:
-            for name in CHILDREN:
+    def merge_leads(self, source_id: str, destination_id: str, *, quiet: bool = False) -> Row:
+        """Merge one lead into another: its children move, it is deleted, and a `merged` event tells.
+
+        All events of a merge have both ids in `meta`; the `merged` one is about the lead that stays (list of event
+        types). Whether a child that moves is touched, and has an event of its own, is not certain: not if `quiet`.
+        """
+        meta = {"merge_source_lead_id": source_id, "merge_destination_lead_id": destination_id}
+        with self._lock, self.events.meanwhile(meta):
+            for name in MOVING:
                 collection = self.data[name]
                 for slot in [each for each in collection.slots() if collection.value(each, "lead_id") == source_id]:
-                    collection.update(collection.id_of(slot), lead_id=destination_id)
-            source = self.data["lead"].delete(source_id, log=False)
-            meta = {"merge_source_lead_id": source_id, "merge_destination_lead_id": destination_id}
+                    id_ = collection.id_of(slot)
+                    kept = {"date_updated": collection.value(slot, "date_updated")} if quiet else {}
+                    collection.update(id_, {"lead_id": destination_id, **kept}, log=not quiet)
             merge = self.make_activity("LeadMerge", lead_id=destination_id, source_lead_id=source_id)
             self.data["activity"].add(merge)
-            return self.events.write("lead", "merged", source, meta=meta)
+            self.data["lead"].delete(source_id)
+            stays = self.data["lead"].get(destination_id) or {}
+            return self.events.write("lead", "merged", stays)
 
     # -- inner --------------------------------------------------------------------------------------------
 

@@ -45,6 +45,8 @@ _SHORTEST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 _LONG_WAIT_SECONDS = 15.0
 _LONGEST_HINT_SECONDS = 600.0  # a server that asks for a longer pause has failed this sync
+_LONGEST_QUERY = 1900  # Close advises against URLs above some 2,000 characters
+_AS_GET = {"x-http-method-override": "GET"}
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 
 logger = logging.getLogger("airbyte")
@@ -153,9 +155,15 @@ class Client:
         request was given up, Stopped when the stream was told to stop."""
         return self._send("GET", path, params=params)
 
-    def get_list(self, path: str, params: Params | None = None) -> Body:
-        """Like get, for a page of a list: the answer holds `data`, a list."""
-        return self._send("GET", path, params=params, is_list=True)
+    def get_list(self, path: str, params: Params) -> Body:
+        """Like get, for a page of a list: the answer holds `data`, a list.
+
+        Filters too long for a URL go as a POST that says it is a GET, as
+        https://developer.close.com/topics/filter-parameters describes.
+        """
+        if sum(len(f"{name}={value}&") for name, value in params.items()) <= _LONGEST_QUERY:
+            return self._send("GET", path, params=params, is_list=True)
+        return self._send("POST", path, json_body={"_params": params}, headers=_AS_GET, is_list=True)
 
     def search(self, body: Body) -> Body:
         """A page of Advanced Filtering (https://developer.close.com/api/resources/advanced-filtering/search)."""
@@ -172,6 +180,7 @@ class Client:
         path: str,
         params: Params | None = None,
         json_body: Body | None = None,
+        headers: Mapping[str, str] | None = None,
         *,
         is_list: bool = False,
     ) -> Body:
@@ -182,7 +191,7 @@ class Client:
             ticket = self._wait_for_turn(limiter)
             began = min(began, time.monotonic())
             try:
-                body = self._exchange(method, path, params, json_body, limiter, ticket)
+                body = self._exchange(method, path, params, json_body, headers, limiter, ticket)
                 return _expect_list(body) if is_list else _expect_object(body)
             except _Retry as retry:
                 throttles += retry.throttled
@@ -208,7 +217,14 @@ class Client:
             self.pause(seconds)
 
     def _exchange(
-        self, method: str, path: str, params: Params | None, json_body: Body | None, limiter: Limiter, ticket: int
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        json_body: Body | None,
+        headers: Mapping[str, str] | None,
+        limiter: Limiter,
+        ticket: int,
     ) -> Any:
         """One request and its whole answer, as JSON. Raises _Retry, or what errors.for_status makes of it."""
         self.usage.requests += 1
@@ -220,6 +236,7 @@ class Client:
                     self.api.url + path,
                     params=params,
                     json=json_body,
+                    headers=headers,
                     timeout=(_CONNECT_SECONDS, _SILENCE_SECONDS),
                     stream=True,
                 )

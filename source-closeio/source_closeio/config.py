@@ -24,6 +24,7 @@ class Config:
     api_key: str
     start_date: datetime | None
     lookback: timedelta
+    include_transcripts: bool
     num_workers: int
     api_url: str
 
@@ -39,6 +40,7 @@ class Config:
             api_key=key.strip(),
             start_date=_start_date(raw.get("start_date")),
             lookback=timedelta(hours=_whole_number(raw, "lookback_window_hours", 24, 0, 720)),
+            include_transcripts=_yes_or_no(raw, "include_transcripts"),
             num_workers=_whole_number(raw, "num_workers", 8, 1, 32),
             api_url=_url(raw.get("api_url") or DEFAULT_URL),
         )
@@ -75,6 +77,13 @@ def _whole_number(raw: Mapping[str, Any], name: str, default: int, low: int, hig
     if isinstance(whole, bool) or not isinstance(whole, int) or not low <= whole <= high:
         raise _config_error(f"{name} is {value!r}. Give a whole number from {low} to {high}, or leave it out.")
     return whole
+
+
+def _yes_or_no(raw: Mapping[str, Any], name: str) -> bool:
+    value = raw.get(name)
+    if value not in (None, True, False):
+        raise _config_error(f"{name} is {value!r}. Give true or false, or leave it out.")
+    return bool(value)
 
 
 def _url(text: Any) -> str:

@@ -294,6 +294,22 @@ def by_lead(client: Client, path: str, filters: Params, limit: int, leads: list[
         yield from by_lead(client, path, filters, limit, leads[half:])
 
 
+def by_halves(
+    client: Client, path: str, filters: Params, limit: int, key: str, low: datetime, high: datetime
+) -> Iterator[Page]:
+    """The rows whose `key` lies in [low, high), which is halved where `_skip` does not reach them all. Raises Refused
+    where a single second holds too many."""
+    bounds = {f"{key}__gte": times.to_text(low), f"{key}__lt": times.to_text(high)}
+    try:
+        yield from offset_pages(client, path, {**filters, **bounds}, limit)
+    except Refused:
+        middle = times.floor_second(low + (high - low) / 2)
+        if not low < middle:
+            raise
+        yield from by_halves(client, path, filters, limit, key, low, middle)
+        yield from by_halves(client, path, filters, limit, key, middle, high)
+
+
 def _unusable(path: str, what: str) -> AirbyteTracedException:
     return AirbyteTracedException(
         message=f"The list /{path} of Close answered {what}, so it cannot be read without losing rows. What was read "

@@ -20,11 +20,13 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_closeio import times
 from source_closeio.api import Client
 from source_closeio.errors import Refused
+from source_closeio.following import FollowingStream
+from source_closeio.lists import offset_pages
 from source_closeio.reader import Estimate, Page
-from source_closeio.stream import CloseStream
 from source_closeio.windows import Progress, Window
 
 _LIMIT = 200
+_SAFE_LIMIT = 100
 _MOST_ROWS_PER_CURSOR = 10_000
 _CURSOR_RESTARTS = 20
 _INDEX_LAG = timedelta(minutes=10)  # not documented; assumed generously
@@ -32,15 +34,25 @@ _INDEX_LAG = timedelta(minutes=10)  # not documented; assumed generously
 Bounds = tuple[datetime | None, datetime | None]
 
 
-class SearchStream(CloseStream):
+class SearchStream(FollowingStream):
     """Objects of one type, by `date_updated`."""
 
     object_type: ClassVar[str]
     lookback = _INDEX_LAG
     rows_per_window = 20 * _LIMIT
 
-    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
-        query = Query(self.client, self.object_type, [*self.json_schema()["properties"], "custom"])
+    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+        for number, query in enumerate(self.queries()):
+            yield from self._read_query(query, window, may_split=number == 0)
+
+    def queries(self) -> list[Query]:
+        """What to ask for, one after the other, to get all objects of the stream."""
+        return [Query(self.client, self.object_type, [*self.json_schema()["properties"], "custom"])]
+
+    def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
+        return offset_pages(self.client, f"{self.object_type}/", {"lead_id": lead_id}, _SAFE_LIMIT)
+
+    def _read_query(self, query: Query, window: Window, *, may_split: bool) -> Iterator[Page | Estimate]:
         walk = SearchWalk(
             query=query,
             keys=("date_updated", "date_created"),
@@ -50,7 +62,7 @@ class SearchStream(CloseStream):
         for page in walk.pages():
             yield from self.estimate(walk.total)
             yield [_with_flat_custom_fields(row) for row in page]
-            if walk.more:
+            if walk.more and may_split:
                 self.split_above(window, walk.progress)
                 walk.high = window.end
 
@@ -70,10 +82,13 @@ class Query:
     client: Client
     object_type: str
     fields: list[str]
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Values that fields of the objects have."""
 
     def page(self, bounds: Mapping[str, Bounds], sort: tuple[str, ...], cursor: str | None) -> SearchPage:
         """One page, ascending. Lower bounds are inclusive, upper ones exclusive (`on_or_after`, `before`)."""
-        conditions = [self._between(name, low, high) for name, (low, high) in bounds.items() if low or high]
+        conditions = [self._equals(name, value) for name, value in self.where.items()]
+        conditions += [self._between(name, low, high) for name, (low, high) in bounds.items() if low or high]
         body: dict[str, Any] = {
             "query": {
                 "type": "and",
@@ -95,6 +110,10 @@ class Query:
         for word, moment in (("on_or_after", low), ("before", high)):
             if moment:
                 condition[word] = {"type": "fixed_utc", "value": times.to_text(moment)}
+        return {"type": "field_condition", "field": self._field(name), "condition": condition}
+
+    def _equals(self, name: str, value: str) -> dict[str, Any]:
+        condition = {"type": "term", "values": [value]}
         return {"type": "field_condition", "field": self._field(name), "condition": condition}
 
     def _field(self, name: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -25,12 +25,14 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio import errors
 from source_closeio.api import CHECK_PATIENCE, CloseApi
+from source_closeio.changes import Changes
 from source_closeio.config import Config
 from source_closeio.custom_fields import columns, definitions
+from source_closeio.following import EventReader
 from source_closeio.output import keep_nulls
 from source_closeio.reader import Page, Reader
 from source_closeio.stream import CloseStream
-from source_closeio.streams import STREAMS
+from source_closeio.streams import STREAMS, EventLog
 
 logger = logging.getLogger("airbyte")
 
@@ -76,8 +78,11 @@ class SourceCloseio(Source):
         known = {stream.name: stream for stream in STREAMS}
         chosen = list(dict.fromkeys(configured.stream.name for configured in catalog.streams))
         streams = [known[name](api, parsed) for name in chosen if name in known]
-        # More threads than requests in flight, for some wait for the rate limit of their stream's endpoints.
-        reader = Reader(streams, _states(state), parsed.num_workers + len(streams) - 1)
+        states = _states(state)
+        _share_event_log(streams, states, EventLog(api, parsed))
+        # More threads than requests in flight, for some wait for the rate limit of their stream's endpoints, or for
+        # the event log.
+        reader = Reader(streams, states, parsed.num_workers + len(streams) - 1)
         yield from reader.read()
         unknown = [name for name in chosen if name not in known]
         for name in unknown:
@@ -85,6 +90,19 @@ class SourceCloseio(Source):
         reader.raise_failures()
         if unknown:
             raise _unknown_streams(unknown)
+
+
+def _share_event_log(
+    streams: Sequence[CloseStream], states: Mapping[str, Mapping[str, Any]], log_of_nobody: EventLog
+) -> None:
+    """All streams that go by the event log share one reading of it: that of the stream event_log, if it is selected."""
+    readers = [stream for stream in streams if isinstance(stream, EventReader)]
+    wanted = [since for stream in readers if (since := stream.events_since(states.get(stream.name, {})))]
+    selected = next((stream for stream in streams if isinstance(stream, EventLog)), None)
+    since = min(wanted, default=None)
+    changes = Changes(selected or log_of_nobody, since, log_is_selected=selected is not None)
+    for stream in readers:
+        stream.changes = changes
 
 
 def _warn_of_partial_view(me: Mapping[str, Any]) -> None:

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 
 from source_closeio.activities import ActivityStream
 from source_closeio.custom_fields import definitions
+from source_closeio.custom_objects import CustomObjectStream
+from source_closeio.deletions import DeletionStream
 from source_closeio.events import EventStream
 from source_closeio.lists import ListStream
+from source_closeio.opportunities import OpportunityStream
 from source_closeio.reader import Page
 from source_closeio.search import SearchStream
 from source_closeio.stream import CloseStream
@@ -25,6 +28,32 @@ class Leads(SearchStream):
     name = "leads"
     object_type = "lead"
     custom_fields_of = ("lead",)
+
+    def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
+        yield [self.client.get(f"lead/{lead_id}/")]
+
+
+class Contacts(SearchStream):
+    """https://developer.close.com/api/resources/contacts"""
+
+    name = "contacts"
+    object_type = "contact"
+    custom_fields_of = ("contact",)
+
+
+class Opportunities(OpportunityStream):
+    """https://developer.close.com/api/resources/opportunities"""
+
+    name = "opportunities"
+    custom_fields_of = ("opportunity",)
+
+
+class CustomObjects(CustomObjectStream):
+    """https://developer.close.com/api/resources/custom-objects"""
+
+    name = "custom_objects"
+    object_type = "custom_object"
+    custom_fields_of = ("custom_object_type",)
 
 
 class Activities(ActivityStream):
@@ -64,4 +93,13 @@ class EventLog(EventStream):
     name = "event_log"
 
 
-STREAMS: tuple[type[CloseStream], ...] = (Leads, Activities, Tasks, Users, CustomFields, EventLog)
+class Deletions(DeletionStream):
+    """What is gone; ours, made from https://developer.close.com/api/resources/events"""
+
+    name = "deletions"
+
+
+STREAMS: tuple[type[CloseStream], ...] = (
+    *(Leads, Contacts, Opportunities, CustomObjects, Activities, Tasks),
+    *(Users, CustomFields, EventLog, Deletions),
+)

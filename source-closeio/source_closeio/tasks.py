@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from source_closeio import times
 from source_closeio.api import Params
 from source_closeio.errors import Refused
-from source_closeio.lists import KeysetWalk, fetch_page, offset_pages
+from source_closeio.following import FollowingStream
+from source_closeio.lists import KeysetWalk, by_halves, fetch_page, offset_pages
 from source_closeio.reader import Estimate, Page
-from source_closeio.stream import CloseStream
 from source_closeio.windows import Window
 
 _PATH = "task/"
@@ -26,25 +26,28 @@ _TYPES = (
 )
 
 
-class TaskStream(CloseStream):
+class TaskStream(FollowingStream):
     """Tasks of every type: without `_type=all` Close answers lead tasks only."""
 
     rows_per_window = 10 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
-    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
+    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk(window)
         rows = 0
         for page in walk.pages():
             yield from self.estimate(walk.total)
             if self.split_by_total(window, walk.total or 0):
                 # The page holds rows of all the parts: it is read again, in parts.
-                yield from self.read_slice(window)
+                yield from self.read_window(window)
                 return
             rows += len(page)
             yield page
         if walk.total and rows < walk.total:
             yield self._without_creation(walk.params)
+
+    def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
+        return offset_pages(self.client, _PATH, {"_type": "all", "lead_id": lead_id}, _LIMIT)
 
     def _without_creation(self, params: Params) -> Page:
         """Tasks without `date_created`: a walk by that date does not meet them if they are sorted last."""
@@ -64,23 +67,19 @@ class TaskStream(CloseStream):
             low=None,
             high=None,
             undated=self.undated,
-            dense_second=lambda filters: self._dense_second(filters, window.start, window.end),
+            dense_second=lambda filters: self._dense_second(filters, window),
         )
 
-    def _dense_second(self, filters: Params, low: datetime, high: datetime | None) -> Iterator[Page]:
-        """More rows created in a second than `_skip` reaches: halve the span of `date_updated`, down to a second,
-        and then ask type by type."""
+    def _dense_second(self, filters: Params, window: Window) -> Iterator[Page]:
+        """More rows created in a second than `_skip` reaches: divide them by `date_updated`, and by type where many
+        were changed in one second, too."""
+        low, high = window.start, window.end or max(self.api.sync_start, window.start) + timedelta(days=1)
         try:
-            yield from offset_pages(self.client, _PATH, {**filters, **_updated(low, high)}, _LIMIT)
+            yield from by_halves(self.client, _PATH, filters, _LIMIT, "date_updated", low, high)
         except Refused:
-            middle = times.floor_second(low + ((high or max(self.api.sync_start, low)) - low) / 2)
-            if low < middle:
-                yield from self._dense_second(filters, low, middle)
-                yield from self._dense_second(filters, middle, high)
-            else:
-                for kind in _TYPES:
-                    by_type = {**filters, **_updated(low, high), "_type": kind}
-                    yield from offset_pages(self.client, _PATH, by_type, _LIMIT)
+            for kind in _TYPES:
+                by_type = {**filters, "_type": kind}
+                yield from by_halves(self.client, _PATH, by_type, _LIMIT, "date_updated", low, high)
 
 
 def _updated(low: datetime, high: datetime | None) -> Params:

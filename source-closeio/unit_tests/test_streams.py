@@ -83,7 +83,7 @@ class TestEveryStream:
 
     def test_says_started_running_complete_and_ends_with_a_state(self, stream: type[CloseStream], full: Sync) -> None:
         assert full.statuses(stream.name) == ["STARTED", "RUNNING", "COMPLETE"]
-        assert full.states(stream.name)[-1].keys() == {stream.cursor_field}
+        assert stream.cursor_field in full.states(stream.name)[-1]
 
     def test_asks_for_no_page_twice(self, stream: type[CloseStream], sim: CloseSimulator) -> None:
         sim.clear_requests()
