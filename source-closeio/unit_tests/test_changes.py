@@ -226,7 +226,9 @@ class TestDeletions:
             sim.data[collection].delete(row["id"])
             gone[row["id"]] = kind
 
-        before = {id_ for name in ("lead", "contact", "opportunity", "task", "activity") for id_ in sim.data[name].truth}
+        before = {
+            id_ for name in ("lead", "contact", "opportunity", "task", "activity") for id_ in sim.data[name].truth
+        }
         delete("contact", "contact")
         delete("lead", "lead")
         first = sync(sim, "deletions", *also)
