@@ -21,8 +21,8 @@ METADATA = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
 KEYS = [json.loads((HERE / name).read_text())["api_key"] for name in ("sample_config.json", "invalid_config.json")]
 SECRETS = [*KEYS, *(base64.b64encode(f"{key}:".encode()).decode() for key in KEYS)]
 CATALOG = json.loads((HERE / "configured_catalog.json").read_text())
-CURSORS = {each["stream"]["name"]: each["cursor_field"][0] for each in CATALOG["streams"]}
-STREAMS = set(CURSORS)
+STREAMS = {each["stream"]["name"] for each in CATALOG["streams"]}
+CURSORS = {each["stream"]["name"]: each["cursor_field"][0] for each in CATALOG["streams"] if "cursor_field" in each}
 READ = ("read", "--config", "/configs/sample_config.json", "--catalog", "/given/configured_catalog.json")
 
 

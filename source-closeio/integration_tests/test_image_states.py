@@ -19,7 +19,8 @@ def test_a_state_in_the_future_counts_as_now(airbyte: Airbyte) -> None:
     assert status == 0
     yesterday = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
     for record in of_type(messages, "RECORD"):
-        assert record["data"][CURSORS[record["stream"]]] > yesterday
+        if record["stream"] in CURSORS:
+            assert record["data"][CURSORS[record["stream"]]] > yesterday
     states = of_type(messages, "STATE")
     assert {state["stream"]["stream_descriptor"]["name"] for state in states} == STREAMS
     assert "2999" not in str(states)

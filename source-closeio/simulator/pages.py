@@ -149,6 +149,8 @@ class Pages:
             found.append(("is_complete", {str(params["view"] == "archive")}))
         if "id" in endpoint.equals and params.get("id"):
             found.append(("id", {str(params["id"])}))
+        if self._settings.archived_hidden and "is_archived" in names and "is_archived" not in dict(found):
+            found.append(("is_archived", {"False", "None"}))
         if endpoint.path == "saved_search" and not any(name == "type" for name, _ in found):
             found.append(("type", {"lead"}))  # "default only lead"
         return found

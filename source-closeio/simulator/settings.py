@@ -59,6 +59,7 @@ class Settings:
     max_ids: int = 0  # 400 above that many id__in; 0 is no limit
     max_url: int = 0  # 414 for a longer URL; 0 is no limit.  Close advises a POST above some 2,000 characters
     has_more_on_unpaged: bool = False
+    archived_hidden: bool = True  # archived templates and forms are listed only if is_archived asks for them
     forbidden: dict[str, tuple[int, Any]] = field(default_factory=dict)  # path prefix -> (status, body)
     # -- search -------------------------------------------------------------------------------------------
     cursor_seconds: float = 30.0

@@ -13,12 +13,12 @@ import random
 import time
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import BoundedSemaphore, Event, Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import requests
@@ -36,6 +36,7 @@ from source_closeio.reader import Stopped
 
 Params = Mapping[str, Any]
 Body = dict[str, Any]
+Shared = TypeVar("Shared")
 
 _CONNECT_SECONDS = 15
 _SILENCE_SECONDS = 60  # longest pause between two pieces of an answer
@@ -101,6 +102,16 @@ class CloseApi:
         self.sync_start = datetime.now(UTC)
         """When this sync began, by Close's clock if ours is ahead of it. State never passes this."""
         self._clock_known = False
+        self._shared: dict[str, Any] = {}
+        self._sharing = Lock()
+
+    def once(self, name: str, fetch: Callable[[], Shared]) -> Shared:
+        """What `fetch` brings, fetched once for all streams that need it."""
+        with self._sharing:
+            if name not in self._shared:
+                self._shared[name] = fetch()
+            found: Shared = self._shared[name]
+            return found
 
     def client(self, stream: str, patience: Patience | None = None) -> Client:
         """A stream's own view of the API, with its own counters and its own stop switch."""

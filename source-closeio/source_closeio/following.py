@@ -16,7 +16,7 @@ from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
 from source_closeio.windows import Window
 
-_POSITION = "events_read_to"
+POSITION = "events_read_to"
 _MOST_NOTED = 200_000
 
 _CHANGES = Window(datetime.min.replace(tzinfo=UTC), None)
@@ -30,9 +30,10 @@ class EventReader(CloseStream):
 
     changes: Changes
 
-    @abstractmethod
     def events_since(self, state: Mapping[str, Any]) -> datetime | None:
         """From when on this stream needs events, if it starts from this state; None if it needs none."""
+        position = times.parse_or_none(state.get(POSITION)) or times.parse_or_none(state.get(self.cursor_field))
+        return position and min(position, self.api.sync_start) - LATE
 
 
 class FollowingStream(EventReader):
@@ -50,10 +51,6 @@ class FollowingStream(EventReader):
         self.noted: set[Any] = set()
         """Ids of rows that the windows gave, while changes are pending: they need not be fetched again."""
 
-    def events_since(self, state: Mapping[str, Any]) -> datetime | None:
-        position = times.parse_or_none(state.get(_POSITION)) or times.parse_or_none(state.get(self.cursor_field))
-        return position and position - LATE
-
     def open(self, state: Mapping[str, Any]) -> None:
         since = self.events_since(state)
         if since and since < self.api.sync_start - HISTORY and self._must_begin_anew(since, state):
@@ -70,7 +67,7 @@ class FollowingStream(EventReader):
         again tells. A state without a position in the event log is of an older version, or was made by hand."""
         if not self.changes.is_offered():
             return False
-        anew = _POSITION in state
+        anew = POSITION in state
         remedy = "All rows are read again." if anew else "To have them right, reset (clear) the stream."
         logger.warning(
             f"{self.name}: the event log was last read up to {since:%Y-%m-%d %H:%M}, and Close keeps it for 30 days: "
@@ -105,7 +102,7 @@ class FollowingStream(EventReader):
     def finish_slice(self, window: Window) -> Mapping[str, Any]:
         state = super().finish_slice(window)
         position = min(self._position or self.api.sync_start, self.api.sync_start)
-        return {**state, _POSITION: times.to_text(times.floor_second(position))}
+        return {**state, POSITION: times.to_text(times.floor_second(position))}
 
     def _read_changes(self) -> Iterator[Page]:
         if self._since is None or not self.changes.wait(self.client):

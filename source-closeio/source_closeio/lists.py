@@ -19,12 +19,13 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio import times
 from source_closeio.api import Client, Params
-from source_closeio.errors import Missing, Refused
+from source_closeio.errors import Missing, NotOffered, Refused
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
 from source_closeio.windows import Progress, Window
 
 _SAFE_LIMIT = 100
+_LIMIT = 1000
 _REPEATS = 200
 _FRUITLESS_WALKS = 3  # after so many, a list with fewer ids than places must hold some ids twice
 
@@ -96,9 +97,15 @@ def _around_deleted(client: Client, path: str, params: Params, skip: int, limit:
 
 
 def offset_pages(
-    client: Client, path: str, params: Params, limit: int, seen: set[Any] | None = None, offset: int = 0
+    client: Client,
+    path: str,
+    params: Params,
+    limit: int,
+    seen: set[Any] | None = None,
+    offset: int = 0,
+    key: str = "id",
 ) -> Iterator[Page]:
-    """The rows of a list by `_skip`, from `offset` on, without those whose ids are in `seen` (which grows).
+    """The rows of a list by `_skip`, from `offset` on, without those whose `key` is in `seen` (which grows).
 
     Each page begins with the last row of the page before. If a page begins with a row that was not seen, rows
     before it have vanished and others moved up past us: the walk steps back until it stands on known ground, and
@@ -113,13 +120,13 @@ def offset_pages(
     met_before = len(met)
     while True:
         page = fetch_page(client, path, params, offset, limit)
-        ids = [row.get("id") for row in page.rows]
+        ids = [row.get(key) for row in page.rows]
         if offset and (not ids or ids[0] not in met):
             offset = max(0, offset - size)
             overlap = min(overlap * 4, max(1, size // 2))
             repeats += 1
         else:
-            fresh = [row for row in page.rows if row.get("id") not in seen]
+            fresh = [row for row in page.rows if row.get(key) not in seen]
             known = len(met)
             seen.update(ids)
             met.update(ids)
@@ -137,16 +144,57 @@ def offset_pages(
             raise _unstable(path)
 
 
+def whole_list(client: Client, path: str, filters: tuple[Params, ...] = ({},), key: str = "id") -> Iterator[Page]:
+    """All rows of a list, each once, asked for with each of `filters`. Raises NotOffered if Close has no such list."""
+    seen: set[Any] = set()
+    for number, params in enumerate(filters):
+        begun = False
+        try:
+            for page in offset_pages(client, path, params, _LIMIT, seen, key=key):
+                begun = True
+                yield page
+        except (Missing, Refused) as error:
+            if begun:
+                raise
+            if number:
+                logger.warning(f"{client.stream}: rows with {params} are left out. {error}")
+                continue
+            # Nothing in the request can be wrong: it has no parameters to speak of. Plans and older deployments lack
+            # some lists, and not all say so with a 403 (send_as was seen to answer 400 "requires payment").
+            raise NotOffered(error.status, error.endpoint, error.text) from error
+
+
 class ListStream(CloseStream):
-    """A short list that cannot be filtered: read whole, on each sync; rows that have not changed since the last one
-    are left out. The start date does not apply: without the old users and definitions new rows make no sense."""
+    """A short list that cannot be filtered: read whole on each sync, and put out whole.
+
+    No date tells of every change in a definition, and overwriting the table drops what was deleted. The start date does
+    not apply: without the old definitions new rows make no sense.
+    """
 
     path: ClassVar[str]
-    limit: ClassVar[int] = 1000
-    lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
+    is_incremental = False
+    filters: ClassVar[tuple[Params, ...]] = ({},)
+    """A list that shows only a part unless it is asked for the rest is asked more than once."""
+    secrets: ClassVar[tuple[str, ...]] = ()
+    """Fields that never leave the connector."""
 
     def pages(self) -> Iterator[Page]:
-        return offset_pages(self.client, self.path, {}, self.limit)
+        for page in whole_list(self.client, self.path, self.filters, self.primary_key):
+            yield [_without(row, self.secrets) for row in page] if self.secrets else page
+
+    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
+        yield from self.pages()
+
+
+def _without(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+class ChangedListStream(ListStream):
+    """A list that is read whole on each sync, of which rows that have not changed since the last one are left out."""
+
+    is_incremental = True
+    lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
     def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
         for page in self.pages():

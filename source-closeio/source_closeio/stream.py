@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
+from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio import errors, times
@@ -31,7 +32,10 @@ class CloseStream(ABC):
     """
 
     name: ClassVar[str]
+    primary_key: ClassVar[str] = "id"
     cursor_field: ClassVar[str] = "date_updated"
+    is_incremental: ClassVar[bool] = True
+    """False: put out whole on each sync, without a state."""
     custom_fields_of: ClassVar[tuple[str, ...]] = ()
     """Object types whose custom fields occur as `custom.cf_...` columns of this stream."""
     lookback: timedelta = timedelta(0)
@@ -56,14 +60,15 @@ class CloseStream(ABC):
         """The catalog's entry, with the organization's own custom fields as columns."""
         schema = self.json_schema()
         schema["properties"].update(custom_columns)
+        modes = [SyncMode.full_refresh, SyncMode.incremental]
         return AirbyteStream(
             name=self.name,
             json_schema=schema,
-            supported_sync_modes=[SyncMode.full_refresh, SyncMode.incremental],
-            source_defined_cursor=True,
-            default_cursor_field=[self.cursor_field],
-            source_defined_primary_key=[["id"]],
-            is_resumable=True,
+            supported_sync_modes=modes if self.is_incremental else modes[:1],
+            source_defined_cursor=self.is_incremental,
+            default_cursor_field=[self.cursor_field] if self.is_incremental else None,
+            source_defined_primary_key=[[self.primary_key]],
+            is_resumable=self.is_incremental,
         )
 
     @classmethod
@@ -91,6 +96,8 @@ class CloseStream(ABC):
     def finish_slice(self, window: Window) -> Mapping[str, Any]:
         self.frontier.close(window)
         done = self.frontier.low_water() or self.api.sync_start
+        if not self.is_incremental:
+            return {NO_CURSOR_STATE_KEY: True}
         # Rows dated in the future are read, but only time can say that none is added before them; and a
         # lookback starts below what the last sync had saved.
         done = max(min(done, self.api.sync_start), self.saved or done)
@@ -154,7 +161,7 @@ class CloseStream(ABC):
         return True
 
     def _read_state(self, state: Mapping[str, Any]) -> datetime | None:
-        value = state.get(self.cursor_field)
+        value = state.get(self.cursor_field) if self.is_incremental else None
         if value is None or value == "":
             return None
         saved = times.parse_or_none(value)

@@ -10,16 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from source_closeio.activities import ActivityStream
+from source_closeio.api import Params
+from source_closeio.comments import CommentStream
 from source_closeio.custom_fields import definitions
 from source_closeio.custom_objects import CustomObjectStream
 from source_closeio.deletions import DeletionStream
 from source_closeio.events import EventStream
-from source_closeio.lists import ListStream
+from source_closeio.lists import ChangedListStream, ListStream
 from source_closeio.opportunities import OpportunityStream
+from source_closeio.organizations import MembershipStream, OrganizationStream
+from source_closeio.partitions import GroupStream, SubscriptionStream
 from source_closeio.reader import Page
 from source_closeio.search import SearchStream
+from source_closeio.smart_views import SmartViewStream
 from source_closeio.stream import CloseStream
 from source_closeio.tasks import TaskStream
+
+_ARCHIVED_TOO: tuple[Params, ...] = ({}, {"is_archived": "true"})
+"""Whether archived rows are listed unless asked for is not documented."""
 
 
 class Leads(SearchStream):
@@ -65,26 +73,388 @@ class Activities(ActivityStream):
     custom_fields_of = ("activity",)
 
 
+class CallActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/calls"""
+
+    name = "call_activities"
+    path = "activity/call/"
+    custom_fields_of = ("activity",)
+
+
+class CreatedActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/created"""
+
+    name = "created_activities"
+    path = "activity/created/"
+
+
+class CustomActivityInstances(ActivityStream):
+    """https://developer.close.com/api/resources/activities/custom-activities"""
+
+    name = "custom_activity_instances"
+    path = "activity/custom/"
+    custom_fields_of = ("activity",)
+
+
+class EmailActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/emails"""
+
+    name = "email_activities"
+    path = "activity/email/"
+
+
+class EmailThreadActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/email-threads"""
+
+    name = "email_thread_activities"
+    path = "activity/emailthread/"
+
+
+class FormSubmissionActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/form-submissions"""
+
+    name = "form_submission_activities"
+    path = "activity/form_submission/"
+
+
+class ImportUpdateActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/import-updates"""
+
+    name = "import_update_activities"
+    path = "activity/import_update/"
+
+
+class LeadMergeActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/lead-merges"""
+
+    name = "lead_merge_activities"
+    path = "activity/lead_merge/"
+
+
+class LeadStatusChangeActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/lead-status-changes"""
+
+    name = "lead_status_change_activities"
+    path = "activity/status_change/lead/"
+
+
+class MeetingActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/meetings"""
+
+    name = "meeting_activities"
+    path = "activity/meeting/"
+
+
+class NoteActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/notes"""
+
+    name = "note_activities"
+    path = "activity/note/"
+
+
+class OpportunityStatusChangeActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/opportunity-status-changes"""
+
+    name = "opportunity_status_change_activities"
+    path = "activity/status_change/opportunity/"
+
+
+class SmsActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/sms"""
+
+    name = "sms_activities"
+    path = "activity/sms/"
+
+
+class TaskCompletedActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/task-completed"""
+
+    name = "task_completed_activities"
+    path = "activity/task_completed/"
+
+
+class WhatsappMessageActivities(ActivityStream):
+    """https://developer.close.com/api/resources/activities/whatsapp-messages"""
+
+    name = "whatsapp_message_activities"
+    path = "activity/whatsapp_message/"
+
+
 class Tasks(TaskStream):
     """Every type in one table. https://developer.close.com/api/resources/tasks"""
 
     name = "tasks"
 
 
-class Users(ListStream):
+class Users(ChangedListStream):
     """https://developer.close.com/api/resources/users"""
 
     name = "users"
     path = "user/"
 
 
-class CustomFields(ListStream):
+class CustomFields(ChangedListStream):
     """The definitions of custom fields, of all object types. https://developer.close.com/api/resources/custom-fields"""
 
     name = "custom_fields"
 
     def pages(self) -> Iterator[Page]:
         return definitions(self.client)
+
+
+# -- definitions
+
+
+class CustomActivityTypes(ListStream):
+    """https://developer.close.com/api/resources/custom-activity-types"""
+
+    name = "custom_activity_types"
+    path = "custom_activity/"
+
+
+class CustomObjectTypes(ListStream):
+    """https://developer.close.com/api/resources/custom-object-types"""
+
+    name = "custom_object_types"
+    path = "custom_object_type/"
+
+
+class LeadStatuses(ListStream):
+    """https://developer.close.com/api/resources/lead-statuses"""
+
+    name = "lead_statuses"
+    path = "status/lead/"
+
+
+class OpportunityStatuses(ListStream):
+    """https://developer.close.com/api/resources/opportunity-statuses"""
+
+    name = "opportunity_statuses"
+    path = "status/opportunity/"
+
+
+class Pipelines(ListStream):
+    """https://developer.close.com/api/resources/pipelines"""
+
+    name = "pipelines"
+    path = "pipeline/"
+
+
+class Outcomes(ListStream):
+    """https://developer.close.com/api/resources/outcomes"""
+
+    name = "outcomes"
+    path = "outcome/"
+
+
+class Playbooks(ListStream):
+    """https://developer.close.com/api/resources/playbooks"""
+
+    name = "playbooks"
+    path = "playbook/"
+
+
+class Forms(ListStream):
+    """https://developer.close.com/api/resources/forms"""
+
+    name = "forms"
+    path = "form/"
+    filters = _ARCHIVED_TOO
+
+
+# -- people
+
+
+class Organizations(OrganizationStream):
+    """https://developer.close.com/api/resources/organizations"""
+
+    name = "organizations"
+
+
+class Memberships(MembershipStream):
+    """https://developer.close.com/api/resources/memberships"""
+
+    name = "memberships"
+
+
+class Roles(ListStream):
+    """https://developer.close.com/api/resources/roles"""
+
+    name = "roles"
+    path = "role/"
+
+
+class Groups(GroupStream):
+    """https://developer.close.com/api/resources/groups"""
+
+    name = "groups"
+
+
+# -- outreach
+
+
+class EmailTemplates(ListStream):
+    """https://developer.close.com/api/resources/email-templates"""
+
+    name = "email_templates"
+    path = "email_template/"
+    filters = _ARCHIVED_TOO
+
+
+class SmsTemplates(ListStream):
+    """https://developer.close.com/api/resources/sms-templates"""
+
+    name = "sms_templates"
+    path = "sms_template/"
+
+
+class Sequences(ListStream):
+    """https://developer.close.com/api/resources/sequences"""
+
+    name = "sequences"
+    path = "sequence/"
+
+
+class SequenceSubscriptions(SubscriptionStream):
+    """https://developer.close.com/api/resources/sequence-subscriptions"""
+
+    name = "sequence_subscriptions"
+
+
+class SmartViews(SmartViewStream):
+    """https://developer.close.com/api/resources/smart-views"""
+
+    name = "smart_views"
+
+
+class SchedulingLinks(ListStream):
+    """https://developer.close.com/api/resources/scheduling-links"""
+
+    name = "scheduling_links"
+    path = "scheduling_link/"
+
+
+class SharedSchedulingLinks(ListStream):
+    """https://developer.close.com/api/resources/shared-scheduling-links"""
+
+    name = "shared_scheduling_links"
+    path = "shared_scheduling_link/"
+
+
+# -- telephony and accounts
+
+
+class PhoneNumbers(ListStream):
+    """https://developer.close.com/api/resources/phone-numbers"""
+
+    name = "phone_numbers"
+    path = "phone_number/"
+
+
+class BlockedPhoneNumbers(ListStream):
+    """https://developer.close.com/api/resources/blocked-phone-numbers"""
+
+    name = "blocked_phone_numbers"
+    path = "blocked_phone_number/"
+
+
+class UnsubscribedEmails(ListStream):
+    """https://developer.close.com/api/resources/unsubscribed-emails"""
+
+    name = "unsubscribed_emails"
+    path = "unsubscribe/email/"
+    primary_key = "email"
+
+
+class Dialers(ListStream):
+    """https://developer.close.com/api/resources/dialer"""
+
+    name = "dialers"
+    path = "dialer/"
+
+
+class ConnectedAccounts(ListStream):
+    """https://developer.close.com/api/resources/connected-accounts"""
+
+    name = "connected_accounts"
+    path = "connected_account/"
+
+
+class SendAs(ListStream):
+    """https://developer.close.com/api/resources/send-as"""
+
+    name = "send_as"
+    path = "send_as/"
+
+
+class IntegrationLinks(ListStream):
+    """https://developer.close.com/api/resources/integration-links"""
+
+    name = "integration_links"
+    path = "integration_link/"
+
+
+class Webhooks(ListStream):
+    """https://developer.close.com/api/resources/webhooks"""
+
+    name = "webhooks"
+    path = "webhook/"
+    secrets = ("signature_key",)
+
+
+# -- jobs
+
+
+class EmailBulkActions(ListStream):
+    """https://developer.close.com/api/resources/bulk-actions"""
+
+    name = "email_bulk_actions"
+    path = "bulk_action/email/"
+
+
+class EditBulkActions(ListStream):
+    """https://developer.close.com/api/resources/bulk-actions"""
+
+    name = "edit_bulk_actions"
+    path = "bulk_action/edit/"
+
+
+class DeleteBulkActions(ListStream):
+    """https://developer.close.com/api/resources/bulk-actions"""
+
+    name = "delete_bulk_actions"
+    path = "bulk_action/delete/"
+
+
+class SequenceSubscriptionBulkActions(ListStream):
+    """https://developer.close.com/api/resources/bulk-actions"""
+
+    name = "sequence_subscription_bulk_actions"
+    path = "bulk_action/sequence_subscription/"
+
+
+class Exports(ListStream):
+    """https://developer.close.com/api/resources/exports"""
+
+    name = "exports"
+    path = "export/"
+    secrets = ("download_url",)
+
+
+# -- comments and changes
+
+
+class CommentThreads(ListStream):
+    """https://developer.close.com/api/resources/comments"""
+
+    name = "comment_threads"
+    path = "comment_thread/"
+
+
+class Comments(CommentStream):
+    """https://developer.close.com/api/resources/comments"""
+
+    name = "comments"
 
 
 class EventLog(EventStream):
@@ -100,6 +470,56 @@ class Deletions(DeletionStream):
 
 
 STREAMS: tuple[type[CloseStream], ...] = (
-    *(Leads, Contacts, Opportunities, CustomObjects, Activities, Tasks),
-    *(Users, CustomFields, EventLog, Deletions),
+    *(Leads, Contacts, Opportunities, Tasks, CustomObjects, CommentThreads, Comments),
+    *(
+        Activities,
+        CallActivities,
+        CreatedActivities,
+        CustomActivityInstances,
+        EmailActivities,
+        EmailThreadActivities,
+        FormSubmissionActivities,
+        ImportUpdateActivities,
+        LeadMergeActivities,
+        LeadStatusChangeActivities,
+        MeetingActivities,
+        NoteActivities,
+        OpportunityStatusChangeActivities,
+        SmsActivities,
+        TaskCompletedActivities,
+        WhatsappMessageActivities,
+    ),
+    *(
+        CustomFields,
+        CustomActivityTypes,
+        CustomObjectTypes,
+        LeadStatuses,
+        OpportunityStatuses,
+        Pipelines,
+        Outcomes,
+        Playbooks,
+        Forms,
+    ),
+    *(Users, Organizations, Memberships, Roles, Groups),
+    *(
+        EmailTemplates,
+        SmsTemplates,
+        Sequences,
+        SequenceSubscriptions,
+        SmartViews,
+        SchedulingLinks,
+        SharedSchedulingLinks,
+    ),
+    *(
+        PhoneNumbers,
+        BlockedPhoneNumbers,
+        UnsubscribedEmails,
+        Dialers,
+        ConnectedAccounts,
+        SendAs,
+        IntegrationLinks,
+        Webhooks,
+    ),
+    *(EmailBulkActions, EditBulkActions, DeleteBulkActions, SequenceSubscriptionBulkActions, Exports),
+    *(EventLog, Deletions),
 )

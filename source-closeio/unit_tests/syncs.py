@@ -35,7 +35,7 @@ class Sync:
 
     def table(self, stream: str) -> Table:
         """What a destination that dedups by id would hold."""
-        return {row["id"]: row for row in self.rows(stream)}
+        return {row.get("id") or row["email"]: row for row in self.rows(stream)}
 
     def states(self, stream: str) -> list[dict[str, Any]]:
         return [dict(vars(state.stream_state)) for name, state in self._states() if name == stream]

@@ -1,0 +1,69 @@
+"""Lists that Close gives one parent at a time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from source_closeio.errors import Missing
+from source_closeio.lists import ListStream, offset_pages, whole_list
+from source_closeio.reader import Estimate, Page
+
+_PARENTS_PER_SLICE = 10
+_LIMIT = 1000
+
+Parents = tuple[str, ...]
+
+
+class PartitionStream(ListStream):
+    """The rows of all parents. A slice is some of these, so that several are read side by side."""
+
+    parents: ClassVar[str]
+    """The list of the parents."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._waiting: deque[Parents] = deque()
+
+    def open(self, state: Mapping[str, Any]) -> None:
+        super().open(state)
+        ids = [str(row["id"]) for page in whole_list(self.client, self.parents) for row in page]
+        starts = range(0, len(ids) or 1, _PARENTS_PER_SLICE)  # without parents one slice all the same, for its state
+        self._waiting.extend(tuple(ids[start : start + _PARENTS_PER_SLICE]) for start in starts)
+
+    def take_slice(self) -> Any | None:  # of parents, where other streams have windows
+        return self._waiting.popleft() if self._waiting else None
+
+    def has_slices(self) -> bool:
+        return bool(self._waiting)
+
+    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
+        for parent in stream_slice:
+            try:
+                yield from self.pages_of(parent)
+            except Missing:
+                continue  # the parent has vanished since it was listed
+
+    @abstractmethod
+    def pages_of(self, parent: str) -> Iterator[Page]:
+        """The rows of one parent."""
+
+
+class GroupStream(PartitionStream):
+    """Groups with their members, which the list leaves out."""
+
+    parents = "group/"
+
+    def pages_of(self, parent: str) -> Iterator[Page]:
+        yield [self.client.get(f"group/{parent}/")]
+
+
+class SubscriptionStream(PartitionStream):
+    """The subscriptions of every sequence: Close wants a sequence, a lead or a contact named."""
+
+    parents = "sequence/"
+
+    def pages_of(self, parent: str) -> Iterator[Page]:
+        return offset_pages(self.client, "sequence_subscription/", {"sequence_id": parent}, _LIMIT)

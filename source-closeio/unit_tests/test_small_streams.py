@@ -1,0 +1,177 @@
+"""The small streams that are read in a way of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from simulator import CloseSimulator
+from simulator.faults import Fault
+from unit_tests.syncs import Sync, sync
+
+Close = Callable[..., CloseSimulator]
+
+
+def put(sim: CloseSimulator, collection: str, *rows: dict[str, Any]) -> list[str]:
+    return [sim.data[collection].add(row, log=False)["id"] for row in rows]
+
+
+def test_groups_come_with_their_members(close: Close) -> None:
+    sim = close()
+    sales, empty = put(
+        sim, "group", {"name": "Sales", "members": [{"user_id": "user_1"}]}, {"name": "-", "members": []}
+    )
+
+    rows = sync(sim, "groups").table("groups")
+
+    assert rows[sales]["members"] == [{"user_id": "user_1"}]
+    assert rows[empty]["members"] == []
+
+
+def test_a_group_that_vanishes_meanwhile_hides_no_other(close: Close) -> None:
+    sim = close()
+    gone, *others = put(sim, "group", *({"name": f"{number}", "members": []} for number in range(25)))
+    sim.fault(Fault(path=f"group/{gone}", kind="404", times=None))
+
+    result = sync(sim, "groups")
+
+    assert set(result.table("groups")) == set(others)
+    assert not result.errors
+
+
+def test_memberships_of_today_and_of_old(close: Close) -> None:
+    sim = close(users=6)
+
+    result = sync(sim, "memberships", "organizations")
+
+    rows = result.rows("memberships")
+    assert {row["is_active"] for row in rows} == {True, False}
+    assert len(rows) == len({row["id"] for row in rows})
+    (organization,) = result.rows("organizations")
+    assert len(organization["memberships"]) + len(organization["inactive_memberships"]) == len(rows)
+    assert [request.path.partition("/")[0] for request in sim.requests] == ["me", "organization"]  # for both streams
+
+
+def test_subscriptions_of_every_sequence(close: Close) -> None:
+    sim = close(max_limits={"": 100})
+    sequences = put(sim, "sequence", *({"name": f"{number}"} for number in range(23)))
+    for number in range(250):
+        put(sim, "sequence_subscription", {"sequence_id": sequences[number % 3], "contact_id": f"cont_{number}"})
+
+    result = sync(sim, "sequence_subscriptions")
+
+    assert result.table("sequence_subscriptions").keys() == sim.data["sequence_subscription"].truth.keys()
+    assert len(result.rows("sequence_subscriptions")) == 250
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_smart_views_of_all_types(close: Close, refused: bool) -> None:
+    sim = close()
+    views = put(sim, "saved_search", *({"type": kind, "s_query": {}} for kind in ("lead", "contact", "call", "email")))
+    if refused:
+        sim.fault(Fault(path="saved_search/$", kind="400", times=None, params={"type__in": TYPES}))
+
+    result = sync(sim, "smart_views")
+
+    assert sorted(row["id"] for row in result.rows("smart_views")) == sorted(views)
+
+
+TYPES = "lead,contact,opportunity,call,email,sms,meeting,note,whatsapp_message,custom_activity,form_submission"
+
+
+def test_a_smart_view_without_its_filters_is_fetched_alone(close: Close) -> None:
+    sim = close()
+    (view,) = put(sim, "saved_search", {"type": "lead", "name": "no filters"})
+
+    sync(sim, "smart_views")
+
+    assert [request.path for request in sim.requests][-1] == f"saved_search/{view}"
+
+
+@pytest.mark.parametrize(("stream", "collection"), [("email_templates", "email_template"), ("forms", "form")])
+def test_archived_ones_come_too(close: Close, stream: str, collection: str) -> None:
+    sim = close(archived_hidden=True)
+    ids = put(sim, collection, {"name": "live", "is_archived": False}, {"name": "old", "is_archived": True})
+
+    rows = sync(sim, stream).rows(stream)
+
+    assert sorted(row["id"] for row in rows) == sorted(ids)
+
+
+def test_unsubscribed_emails_are_known_by_their_address(close: Close) -> None:
+    sim = close()
+    for number in range(30):
+        sim.data["unsubscribe/email"].add({"email": f"{number}@example.com"}, log=False)
+
+    assert len(sync(sim, "unsubscribed_emails").rows("unsubscribed_emails")) == 30
+
+
+@pytest.mark.parametrize(
+    ("stream", "collection", "secret"),
+    [("webhooks", "webhook", "signature_key"), ("exports", "export", "download_url")],
+)
+def test_secrets_stay_inside(close: Close, stream: str, collection: str, secret: str) -> None:
+    sim = close()
+    put(sim, collection, {"status": "done", secret: "https://storage.example/?sig=hush"})
+
+    result = sync(sim, stream)
+
+    assert result.rows(stream)[0]["status"] == "done"
+    assert "hush" not in str([message.record for message in result.output.records]) + result.log
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 404])
+def test_what_is_not_offered_is_skipped_with_one_warning(close: Close, status: int) -> None:
+    sim = close(forbidden={"send_as": (status, {"error": "SendAs requires payment"}), "sequence": (status, {})})
+    put(sim, "role", {"name": "any"})
+
+    result = sync(sim, "send_as", "sequence_subscriptions", "roles")
+
+    assert result.log.count("send_as: skipped") == 1
+    assert result.log.count("sequence_subscriptions: skipped") == 1
+    assert result.statuses("send_as")[-1] == "COMPLETE"
+    assert len(result.rows("roles")) == 1
+    assert not result.errors
+
+
+class TestComments:
+    """All threads at first, then what the event log names."""
+
+    @staticmethod
+    def talk(sim: CloseSimulator, threads: int) -> list[str]:
+        ids = put(sim, "comment_thread", *({"object_id": f"note_{number}"} for number in range(threads)))
+        return put(
+            sim, "comment", *({"thread_id": id_, "body": "hi", "object_id": "x"} for id_ in ids for _ in range(3))
+        )
+
+    def test_of_all_threads_and_then_those_that_changed(self, close: Close) -> None:
+        sim = close()
+        ids = self.talk(sim, 40)
+        first = sync(sim, "comments")
+        sim.data["comment"].update(ids[7], body="changed")
+        new = sim.data["comment"].add({"thread_id": "any", "body": "new"})["id"]
+        sim.clear_requests()
+
+        second = sync(sim, "comments", state=first.state)
+
+        assert len(first.rows("comments")) == 120
+        assert set(second.table("comments")) == {ids[7], new}
+        assert len(sim.requests) == 3
+        assert self.is_true(sim, first, second)
+
+    def test_without_an_event_log_all_are_read_each_time(self, close: Close) -> None:
+        sim = close(event_log=False)
+        ids = self.talk(sim, 12)
+        first = sync(sim, "comments")
+        sim.data["comment"].update(ids[7], body="changed")
+
+        second = sync(sim, "comments", state=first.state)
+
+        assert len(second.rows("comments")) == 36
+        assert self.is_true(sim, first, second)
+
+    @staticmethod
+    def is_true(sim: CloseSimulator, *syncs: Sync) -> bool:
+        table = {id_: row for each in syncs for id_, row in each.table("comments").items()}
+        return table == sim.data["comment"].truth
