@@ -3,9 +3,11 @@
 from .bulk import BulkEvents
 from .bundles import Bundle, bundle_id, epoch
 from .core import FullStorySimulator
+from .exports import Export
 from .faults import Fault
 from .messages import Request
 from .rows import identity
+from .segments import Segment
 from .settings import OPTIONAL_TRICKS, REGENERATIONS, TRICKS, Settings
 from .world import showcase
 
@@ -15,9 +17,11 @@ __all__ = [
     "TRICKS",
     "BulkEvents",
     "Bundle",
+    "Export",
     "Fault",
     "FullStorySimulator",
     "Request",
+    "Segment",
     "Settings",
     "bundle_id",
     "epoch",

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import endpoints_exports as exports
 from .limits import retry_after
-from .messages import Hangup, Reply, Request
-from .storage import signed_url
+from .messages import TEXTS, Hangup, Reply, Request, problem
+from .storage import BUNDLES, signed_url
 
 if TYPE_CHECKING:
     from .bundles import Bundle
@@ -18,19 +19,6 @@ if TYPE_CHECKING:
     from .faults import Fault
 
 HTML = "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status} {text}</h1></body></html>\n"
-TEXTS = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
 Endpoint = Callable[["FullStorySimulator", Request, "Fault"], Reply]
 
 
@@ -87,6 +75,10 @@ ROUTES = (
     Route(("GET",), "/me", me),
     Route(("GET", "POST"), "/api/v1/export/list", list_bundles, architect=True, data_export=True, limit="lists"),
     Route(("GET",), "/api/v1/export/get", get_bundle, architect=True, data_export=True, limit="downloads"),
+    Route(("POST",), "/segments/v1/exports", exports.create, architect=True, limit="exports"),
+    Route(("GET",), "/operations/v1/{id}", exports.operation),
+    Route(("POST",), "/operations/v1/{id}/cancel", exports.cancel),
+    Route(("GET",), "/search/v1/exports/{id}/results", exports.results, architect=True),
 )
 
 
@@ -116,13 +108,6 @@ def failure(fault: Fault) -> Reply:
     return Reply(status, {"Content-Type": "text/html; charset=utf-8", **extra}, page.encode())
 
 
-def problem(status: int, message: str, **headers: str) -> Reply:
-    """An error in the API's words. (The texts are not documented; only `code` and `message` are.)"""
-    return Reply.json(
-        {"code": TEXTS.get(status, "error").lower().replace(" ", "_"), "message": message}, status, **headers
-    )
-
-
 def _refused(sim: FullStorySimulator, request: Request, route: Route) -> Reply | None:
     """`Authorization: Basic {key}`, the key verbatim; levels Standard < Architect < Admin (both documented)."""
     settings = sim.settings
@@ -140,7 +125,7 @@ def _limited(sim: FullStorySimulator, request: Request, route: Route) -> Reply |
     if not route.limit:
         return None
     settings = sim.settings
-    allowed = {"downloads": settings.downloads_per_minute, "lists": settings.lists_per_minute}[route.limit]
+    allowed = int(getattr(settings, f"{route.limit}_per_minute"))
     wait = sim.limits[route.limit].wait(allowed, settings.window_seconds)
     if not wait:
         return None
@@ -165,4 +150,5 @@ def _location(sim: FullStorySimulator, bundle: Bundle, request: Request) -> str:
     if sim.settings.redirect == "loop":
         return f"{sim.url}{request.target}"
     base = sim.storage_url if sim.settings.redirect == "storage" else sim.settings.redirect
-    return signed_url(base, bundle.id, int(sim.now() + sim.settings.signed_url_seconds))
+    path = f"{BUNDLES}/{bundle.id}/DataExport.json.gz"
+    return signed_url(base, path, int(sim.now() + sim.settings.signed_url_seconds))

@@ -12,9 +12,10 @@ from .rows import encode
 from .world import SECOND, World, generated
 
 if TYPE_CHECKING:
-    from .rows import Row
+    from .rows import Dated, Row
 
 TEMPLATES = 400
+MILLISECOND = 1_000_000
 # What a template leaves open, with a value that occurs nowhere else while the template is made.
 OPEN_IDS = {
     "UserId": 1_111_111_111_111_111_111,
@@ -41,21 +42,49 @@ class BulkEvents:
 
     @cached_property
     def _templates(self) -> list[bytes]:
-        world = replace(self._world, tricks=self._world.tricks - {"identical", "same_time", "fine_times", "zones"})
-        return [_template(row) for row in generated(world, self._start, self._stop, TEMPLATES)]
+        return self._made(self._world)
+
+    @cached_property
+    def _new_templates(self) -> list[bytes]:
+        return self._made(replace(self._world, generation="new"))
+
+    def _made(self, world: World) -> list[bytes]:
+        calm = replace(world, tricks=world.tricks - {"identical", "same_time", "fine_times", "zones"})
+        return [_template(row) for row in generated(calm, self._start, self._stop, TEMPLATES)]
 
     def rows(self) -> Iterator[bytes]:
         """About half a million a second."""
-        templates = self._templates
+        return self._poured(self._templates, range(self._count))
+
+    def dated(self, start: int, stop: int) -> Iterator[Dated]:
+        """The same events under the newer names, those of [start, stop) in nanoseconds (of whole milliseconds)."""
+        numbers = range(self._first(start), self._first(stop))
+        for number, row in zip(numbers, self._poured(self._new_templates, numbers), strict=True):
+            at = self._instant(number)
+            yield at - at % MILLISECOND, row
+
+    def counted(self, start: int, stop: int) -> int:
+        """How many `dated` would give."""
+        return self._first(stop) - self._first(start)
+
+    def _instant(self, number: int) -> int:
+        return self._start * SECOND + number * (self._stop - self._start) * SECOND // self._count
+
+    def _first(self, at: int) -> int:
+        """The number of the first event that is not before that instant."""
+        span = (self._stop - self._start) * SECOND
+        return min(self._count, max(0, -(-(at - self._start * SECOND) * self._count // span)))
+
+    def _poured(self, templates: list[bytes], numbers: range) -> Iterator[bytes]:
         span = (self._stop - self._start) * SECOND
         second, prefix = -1, b""
-        for number in range(self._count):
+        for number in numbers:
             instant = self._start * SECOND + number * span // self._count
             if instant // SECOND != second:
                 second = instant // SECOND
                 prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
             yield templates[number % TEMPLATES] % {
-                b"time": b"%b.%03dZ" % (prefix, instant % SECOND // 1_000_000),
+                b"time": b"%b.%03dZ" % (prefix, instant % SECOND // MILLISECOND),
                 b"UserId": 2**53 + number // 40,
                 b"SessionId": 5_916_567_459_329_900_000 + number // 20,
                 b"PageId": 4_376_064_173_749_300_000 + number // 7,

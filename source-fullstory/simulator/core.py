@@ -14,13 +14,19 @@ from . import api, control, storage
 from .bulk import BulkEvents
 from .bundles import Bundle, Moment, Shelf, bundle_id, epoch
 from .delivery import Delivery, rows_of
+from .exports import Export, Exports
 from .faults import NO_FAULT, Fault, FaultBook
+from .individuals import individuals
 from .limits import Promises, RateLimit
 from .messages import Reply, Request
+from .moments import SECOND, bound
+from .operations import Operations
 from .rows import EventSource, ListedEvents, Row, decode, united
+from .segments import Segment, built_in
+from .selection import Selection
 from .server import Listener
 from .settings import Encoding, Settings, Style
-from .world import World, WorldEvents, generated
+from .world import GeneratedEvents, World, WorldEvents
 
 Events = int | Iterable[Row | bytes] | EventSource | None
 
@@ -37,7 +43,10 @@ class FullStorySimulator:
         self.shelf = Shelf()
         self.requests: list[Request] = []
         self.on_request: Callable[[Request], None] | None = None
-        self.limits = {"downloads": RateLimit(), "lists": RateLimit()}
+        self.operations = Operations()
+        self.orders = Exports(self.operations)
+        self.segments = {segment.id: segment for segment in built_in()}
+        self.limits = {name: RateLimit() for name in ("downloads", "lists", "exports")}
         self.promises = Promises()
         self._faults = FaultBook(self.settings.seed)
         self._lock = threading.Lock()
@@ -158,6 +167,48 @@ class FullStorySimulator:
         for bundle in self.bundles:
             self.delivery.prepare(bundle, self.settings)
 
+    # Segment exports.
+
+    @property
+    def exports(self) -> list[Export]:
+        """All that were ordered, in that order; `order.window`, `order.kind`, `operation.state`, `downloads`."""
+        return self.orders.all()
+
+    @property
+    def leaks(self) -> list[Request]:
+        """Requests to the storage host that carried credentials."""
+        return [request for request in self.requests if request.server == "storage" and _has_key(request)]
+
+    def export_rows(self, export: Export | str) -> list[Row]:
+        """What the file of an export holds (or of the export with that id, or with that operation's id)."""
+        if isinstance(export, str):
+            export = next(e for e in self.exports if export in {e.id, e.operation.id})
+        return [decode(row) for row in export.rows()]
+
+    def expire_export(self, export: Export | str) -> None:
+        """Its content is gone, as after `export_days`."""
+        key = export if isinstance(export, str) else export.id
+        self.orders.get(key).expired = True
+
+    def lose_operation(self, id: str) -> None:  # noqa: A002 - it is the operation's id
+        """From now on nobody knows it; what it made stays where it is."""
+        self.operations.lose(id)
+
+    def event_truth(self, start: Moment, stop: Moment) -> list[Row]:
+        """Every event of [start, stop) once, final, as a segment export of everyone has it (`truth`: as bundles do)."""
+        return [decode(raw) for _, raw in Selection.of(self.bundles).events(*_span(start, stop))]
+
+    def individual_truth(self, start: Moment, stop: Moment) -> list[Row]:
+        """Everyone with events in [start, stop), as a segment export has them now."""
+        until = int(self.now() * SECOND) if self.settings.individual_totals == "all" else None
+        everyone = built_in()[0]
+        return list(individuals(Selection.of(self.bundles), *_span(start, stop), everyone, until))
+
+    def add_segment(self, segment: Segment) -> Segment:
+        """One more, or another one under the same id."""
+        self.segments[segment.id] = segment
+        return segment
+
     def _source(self, start: int, stop: int, events: Events) -> EventSource:
         if events is None:
             return WorldEvents(World.of(self.settings), start, stop, self.settings.edge)
@@ -167,7 +218,7 @@ class FullStorySimulator:
             return ListedEvents(events)
         if events > self.settings.stream_above:
             return BulkEvents(World.of(self.settings), start, stop, events)
-        return ListedEvents(generated(World.of(self.settings), start, stop, events))
+        return GeneratedEvents(World.of(self.settings), start, stop, events)
 
     # What was asked, and what goes wrong.
 
@@ -214,3 +265,14 @@ class FullStorySimulator:
         if fault.retry_after.isdigit():
             self.promises.ask(request.path, float(fault.retry_after))
         return reply
+
+
+def _has_key(request: Request) -> bool:
+    return "authorization" in request.headers
+
+
+def _span(start: Moment, stop: Moment) -> tuple[int, int]:
+    first, last = (bound(at) if isinstance(at, str) and "T" in at else epoch(at) * SECOND for at in (start, stop))
+    if first is None or last is None:
+        raise ValueError("a span has a start and a stop")
+    return first, last

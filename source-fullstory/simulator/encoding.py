@@ -1,4 +1,4 @@
-"""From rows to the bytes of a bundle: one JSON array in any layout, gzipped in any way, damaged on request.
+"""From rows to bytes: one JSON array in any layout or one row a line, gzipped in any way, damaged on request.
 
 Documented is "the bytes composing a JSON document (optionally gzipped)" (developer.fullstory.com, "Get data export").
 How the gzip is announced has changed over the years; clients were written against each of these variants.
@@ -89,6 +89,18 @@ def document(
         yield layout.close
 
 
+def lines(rows: Iterable[bytes], *, html_escapes: bool = False, ended: bool = True) -> Iterator[bytes]:
+    """The rows as NDJSON, in chunks; not `ended`: without the last line's end. No rows: no chunk."""
+    source = iter(rows)
+    lead = b""
+    while batch := list(islice(source, BATCH)):
+        chunk = lead + b"\n".join(batch)
+        yield _escaped(chunk) if html_escapes else chunk
+        lead = b"\n"
+    if lead and ended:
+        yield lead
+
+
 def wrap(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
     """The chunks as they go over the wire."""
     wrapping = WRAPPINGS[encoding]
@@ -107,30 +119,36 @@ def gzipped(chunks: Iterable[bytes], *, ended: bool = True) -> Iterator[bytes]:
     yield packer.flush(zlib.Z_FINISH if ended else zlib.Z_FULL_FLUSH)
 
 
-def headers(encoding: Encoding) -> dict[str, str]:
-    """What the answer says about its body; the file name is documented."""
+def headers(encoding: Encoding, name: str = "DataExport.json") -> dict[str, str]:
+    """What the answer says about its body; the file name of bundles is documented."""
     wrapping = WRAPPINGS[encoding]
     suffix = ".gz" if wrapping.content_type == "application/gzip" else ""
     named = {
         "Content-Type": wrapping.content_type,
-        "Content-Disposition": f'attachment; filename="DataExport.json{suffix}"',
+        "Content-Disposition": f'attachment; filename="{name}{suffix}"',
     }
     return {**named, "Content-Encoding": wrapping.content_encoding} if wrapping.content_encoding else named
 
 
-def damaged(rows: Iterable[bytes], count: int, style: Style, encoding: Encoding, damage: str) -> Iterator[bytes]:
-    """A bundle with one of `faults.DAMAGES`; what concerns gzip comes as one plain member of it."""
-    if damage == "missing_bracket":
-        return wrap(document(rows, style, closed=False), encoding)
-    if damage == "json_garbage":
-        return wrap(_then(document(rows, style), b'{"EventType":"click"}'), encoding)
+def damaged(chunks: Iterable[bytes], damage: str) -> Iterator[bytes]:
+    """The chunks as one plain member of gzip, with one of `faults.DAMAGES` that concern gzip."""
     if damage == "deflate_boundary":
-        return gzipped(document(islice(rows, count // 2), style, closed=False), ended=False)
-    packed = gzipped(document(rows, style))
-    return _wrong_checksum(packed) if damage == "crc" else _then(packed, b"\x00garbage\xff")
+        return gzipped(chunks, ended=False)
+    packed = gzipped(chunks)
+    return _wrong_checksum(packed) if damage == "crc" else then(packed, b"\x00garbage\xff")
 
 
-def _then(chunks: Iterable[bytes], tail: bytes) -> Iterator[bytes]:
+def without_end(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The chunks without the last `count` bytes."""
+    kept = b""
+    for chunk in chunks:
+        kept += chunk
+        yield kept[:-count]
+        kept = kept[-count:]
+
+
+def then(chunks: Iterable[bytes], tail: bytes) -> Iterator[bytes]:
+    """The chunks, and something after them."""
     yield from chunks
     yield tail
 

@@ -9,6 +9,20 @@ from dataclasses import dataclass, field
 
 from .faults import NO_FAULT, Fault
 
+TEXTS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+
 
 @dataclass
 class Request:
@@ -58,3 +72,10 @@ class Hangup(Exception):
     def __init__(self, *, reset: bool) -> None:
         super().__init__()
         self.reset = reset
+
+
+def problem(status: int, message: str, **headers: str) -> Reply:
+    """An error in the API's words. (The texts are not documented; only `code` and `message` are.)"""
+    return Reply.json(
+        {"code": TEXTS.get(status, "error").lower().replace(" ", "_"), "message": message}, status, **headers
+    )

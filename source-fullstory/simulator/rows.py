@@ -1,19 +1,25 @@
-"""Events as rows of a bundle: their JSON, what a second download changes in them, and which rows are one event."""
+"""Events as rows: their JSON, what a second download changes in them, and which rows are one event."""
 
 from __future__ import annotations
 
 import json
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
 
 Row = dict[str, Any]
+Dated = tuple[int, bytes]
+"""The instant of an event, in nanoseconds since 1970, and its JSON."""
+
 INT64_MAX = 2**63 - 1
 REORDERED = 10_000  # rows that are shuffled among each other; a small bundle is one such run
+RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 IDENTITY = ("UserId", "SessionId", "PageId", "EventStart", "EventType", "EventSubType", "EventCustomName")
 
 
@@ -27,6 +33,15 @@ class EventSource(Protocol):
 
     def rows(self) -> Iterator[bytes]:
         """One JSON object after the other."""
+        ...
+
+
+@runtime_checkable
+class DatedSource(Protocol):
+    """A source that knows by itself which of its events are in a span of time."""
+
+    def dated(self, start: int, stop: int) -> Iterator[Dated]:
+        """Its events of [start, stop), nanoseconds since 1970, under the newer names, whatever `rows` uses."""
         ...
 
 
@@ -56,6 +71,18 @@ def decode(row: bytes) -> Row:
     """The row back as a dict: integers of any size exact, lone surrogates kept."""
     value: Row = json.loads(row)
     return value
+
+
+def instant(text: object) -> int | None:
+    """Nanoseconds since 1970 of an RFC 3339 timestamp; None for what is none."""
+    found = RFC_3339.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    try:
+        whole = datetime.fromisoformat(found[1] + ("+00:00" if found[3] == "Z" else found[3]))
+    except ValueError:
+        return None
+    return int(whole.timestamp()) * 1_000_000_000 + int((found[2] or "0").ljust(9, "0"))
 
 
 def served(rows: Iterator[bytes], changes: frozenset[str], version: int, *, shuffled: bool) -> Iterator[bytes]:

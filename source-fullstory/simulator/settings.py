@@ -16,6 +16,10 @@ RowOrder = Literal["given", "shuffled"]
 Generation = Literal["legacy", "new", "mixed"]
 Edge = Literal["start", "stop", "both"]
 RetryAfter = Literal["seconds", "date", "none"]
+PendingState = Literal["PENDING", "UNKNOWN", "omitted"]
+Unsettled = Literal["values", "some", "missing"]
+EmptyExport = Literal["gzip", "bytes"]
+Totals = Literal["all", "range"]
 
 TRICKS = frozenset(
     {
@@ -76,6 +80,30 @@ class Settings:
     redirect: str = ""  # "", "storage", "loop", or the scheme and host of some other server
     redirect_status: int = 302
     signed_url_seconds: float = 300.0
+
+    # POST /segments/v1/exports and what follows
+    export_polls: int = 2  # the look at the operation at which it is completed
+    export_seconds: float | None = None  # by the clock instead: seconds until it is completed
+    export_never_completes: bool = False
+    pending_state: PendingState = "PENDING"  # how the API names it
+    export_failures: int = 0  # so many exports, from the first on, end as FAILED
+    export_fails_above_hours: float | None = None  # and all that cover more than so many hours
+    export_fails_above_rows: int | None = None  # and all with more than so many rows
+    export_losses: int = 0  # the operations of so many exports, from the first on, are not found
+    max_running_exports: int = 0  # more are refused with 429; 0 = no limit
+    busy_seconds: float = 1.0  # the wait which that 429 asks for
+    exports_per_minute: int = 0  # of `window_seconds`; 0 = no limit
+    unknown_segment_status: int = 404
+    export_days: float = 7.0  # how long a finished export is kept
+    expired_export_status: int = 404
+    expired_url_status: int = 400  # of a signed URL
+    export_encoding: Encoding = "gzip"
+    export_framing: Framing = "length"
+    ndjson_ended: bool = True  # whether the last line has an end
+    empty_export: EmptyExport = "gzip"  # gzip: an empty member; bytes: nothing at all
+    settle_seconds: float = 0.0  # how old events are when they are final
+    unsettled: Unsettled = "values"  # what younger ones lack: final values, half of them are missing, or all are
+    individual_totals: Totals = "all"  # whether numbers of people are of all time or of the asked range
 
     # Pace.
     downloads_per_minute: int = 2  # 0 = no limit

@@ -243,3 +243,18 @@ def legacy(row: Row) -> Row:
     if isinstance(selector, str):
         old["EventTargetSelectorTok"] = re.sub(r"[^\w .#]", lambda found: f"%{ord(found[0]):02X}", selector)
     return old
+
+
+def modern(row: Row) -> Row:
+    """A row of either generation under the newer names."""
+    names = {old: new for new, old in RENAMED.items()}
+    new = {names.get(name, name): value for name, value in row.items()}
+    selector = row.get("EventTargetSelectorTok")
+    if isinstance(selector, str):
+        new["EventTargetSelector"] = re.sub("%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), selector)
+    return new
+
+
+def selector_tokens(selector: object) -> object:
+    """`EventTargetSelector` as `EventTargetSelectorTok`."""
+    return legacy({"EventTargetSelector": selector})["EventTargetSelectorTok"]

@@ -1,30 +1,31 @@
-"""The storage host that `/export/get` may redirect to: signed URLs that expire, and no place for an API key.
+"""The storage host: signed URLs that expire, and no place for an API key.
 
-That bundles are redirected is not documented; Segment Export's `location` is such a URL, "typically a 5 minute
-expiration window" (developer.fullstory.com, "Get export results").
+Segment Export's `location` is such a URL, "typically a 5 minute expiration window" (developer.fullstory.com, "Get
+export results"). That `/export/get` redirects to one is not documented.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from .messages import Reply, Request
 
 if TYPE_CHECKING:
+    from .bundles import Bundle
     from .core import FullStorySimulator
+    from .exports import Export
     from .faults import Fault
 
 SECRET = b"the storage host's signing key"
-FOLDER = "/fullstoryapp-data-export"
+BUNDLES = "/fullstoryapp-data-export"
+EXPORTS = "/fullstoryapp-search-export"
 
 
-def signed_url(base: str, bundle_id: int, expires: int) -> str:
-    """Whoever has it can download the bundle until then; its query string is a secret."""
-    path = f"{FOLDER}/{bundle_id}/DataExport.json.gz"
+def signed_url(base: str, path: str, expires: int) -> str:
+    """Whoever has it can download the file until then; its query string is a secret."""
     query = {
         "GoogleAccessId": "export@example.com",
         "Expires": expires,
@@ -41,13 +42,21 @@ def answer(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
     if not hmac.compare_digest(request.params.get("Signature", ""), _signature(request.path, expires)):
         return _refusal(403, "SignatureDoesNotMatch", "The request signature does not match.")
     if sim.now() >= int(expires):
-        return _refusal(400, "ExpiredToken", "The provided token has expired.")
-    found = re.fullmatch(rf"{FOLDER}/(\d+)/.*", request.path)
+        return _refusal(sim.settings.expired_url_status, "ExpiredToken", "The provided token has expired.")
     try:
-        bundle = sim.shelf.get(int(found[1]) if found else 0)
+        return sim.delivery.reply(_file(sim, request.path), sim.settings, fault)
     except KeyError:
         return _refusal(404, "NoSuchKey", "The specified key does not exist.")
-    return sim.delivery.reply(bundle, sim.settings, fault)
+
+
+def _file(sim: FullStorySimulator, path: str) -> Bundle | Export:
+    _, folder, key, _ = path.split("/", 3)
+    if f"/{folder}" == BUNDLES:
+        return sim.shelf.get(int(key))
+    export = sim.orders.get(key)
+    if export.is_expired(sim.now()):
+        raise KeyError(key)
+    return export
 
 
 def _signature(path: str, expires: str) -> str:

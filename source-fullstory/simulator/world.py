@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
 from . import shop
 from .bundles import HALF_HOUR
-from .rows import Row, encode
+from .rows import Dated, Row, encode, instant
 from .settings import TRICKS
 from .tricks import ROW_TRICKS
 
@@ -160,8 +161,50 @@ class WorldEvents:
         if self.edge != "start":
             yield from (encode(row) for _, row in self._at(self.stop))
 
+    def dated(self, start: int, stop: int) -> Iterator[Dated]:
+        """The same events under the newer names, those of [start, stop) in nanoseconds."""
+        world = replace(self.world, generation="new")
+        first, last = max(self.start, start // SECOND), min(self.stop + 1, -(-stop // SECOND))
+        for moment, row in world.between(first, last):
+            if self._has(moment.instant) and start <= moment.instant < stop:
+                yield moment.instant, encode(row)
+
+    def _has(self, at: int) -> bool:
+        first, last = self.start * SECOND, self.stop * SECOND
+        return first < at < last or (at == first and self.edge != "stop") or (at == last and self.edge != "start")
+
     def _at(self, second: int) -> Iterator[Timed]:
         return (event for event in self.world.between(second, second + 1) if event[0].instant == second * SECOND)
+
+
+@dataclass(frozen=True)
+class GeneratedEvents:
+    """Exactly `count` events of a world of their own."""
+
+    world: World
+    start: int
+    stop: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def rows(self) -> Iterator[bytes]:
+        """By time."""
+        return iter(self._rows)
+
+    def dated(self, start: int, stop: int) -> Iterator[Dated]:
+        """The same events under the newer names, those of [start, stop) in nanoseconds."""
+        return (event for event in self._dated if start <= event[0] < stop)
+
+    @cached_property
+    def _rows(self) -> list[bytes]:
+        return [encode(row) for row in generated(self.world, self.start, self.stop, self.count)]
+
+    @cached_property
+    def _dated(self) -> list[Dated]:
+        rows = generated(replace(self.world, generation="new"), self.start, self.stop, self.count)
+        return [(instant(row["EventStart"]) or 0, encode(row)) for row in rows]
 
 
 def generated(world: World, start: int, stop: int, count: int) -> list[Row]:

@@ -8,7 +8,6 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from simulator import (
 )
 from simulator.api import Route
 from simulator.messages import Reply
+from unit_tests.calls import Answer, ask, call
 
 DAY = 86_400
 JAN_1 = epoch("2024-01-01")
@@ -37,48 +37,11 @@ LIST = "/api/v1/export/list"
 GET = "/api/v1/export/get"
 
 
-@dataclass
-class Answer:
-    """A response as it came, or as much of it as came."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    cut: bool = False
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def ask(url: str, path: str, key: str | None = None, method: str = "GET", body: object = None) -> Answer:
-    """One request without following anything or decoding anything."""
-    received = b""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
-    try:
-        headers = {} if key is None else {"Authorization": f"Basic {key}"}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        named = {name.lower(): value for name, value in response.getheaders()}
-        try:
-            while piece := response.read(65_536):
-                received += piece
-        except http.client.IncompleteRead as error:
-            return Answer(response.status, named, received + error.partial, cut=True)
-        return Answer(response.status, named, received, cut=bool(response.length))
-    finally:
-        connection.close()
-
-
 @pytest.fixture
 def sim() -> Iterator[FullStorySimulator]:
     """An account without bundles or limits, at a time long after all of them."""
     with FullStorySimulator(Settings(downloads_per_minute=0, events_per_day=96)) as running:
         yield running
-
-
-def call(sim: FullStorySimulator, path: str) -> Answer:
-    return ask(sim.url, path, sim.api_key)
 
 
 def listed(sim: FullStorySimulator, start: int | None = 0) -> list[int]:
