@@ -62,6 +62,7 @@ class Patience:
 
 
 CHECK_PATIENCE = Patience(tries=3, seconds=20.0)
+ONE_TRY = Patience(tries=1, seconds=0.0)
 
 
 class Retry(Exception):
@@ -105,6 +106,11 @@ class FullStoryApi:
         """In Unix seconds."""
         self.downloads = Limiter(config.downloads_per_minute)
         self.lists = Limiter()
+        self.orders = Limiter()
+        """Of segment exports."""
+        self.requests = Limiter(side_by_side=True)
+        """All others of the API host."""
+        self.storage = Limiter(side_by_side=True)
         self.session = _session(f"Basic {config.api_key}", config.num_workers)
         self._without_key = _session(None, config.num_workers)
 
@@ -119,21 +125,34 @@ class FullStoryApi:
         some day. Raises Retry for a redirect that leads nowhere, AirbyteTracedException for one into the clear.
         """
         url = f"{self.config.export_url}/api/v1/export/get"
-        response = _get(self.session, url, {"id": bundle_id})
+        return self._follow(_get(self.session, url, {"id": bundle_id}), own=self.config.export_url)
+
+    def open_location(self, url: str) -> requests.Response:
+        """The answer of a signed address, unread; it never gets the key. Raises as open_bundle does, and Retry when
+        the address is no longer good: it lives some five minutes (https://developer.fullstory.com, "Get export
+        results")."""
+        return self._follow(self._open_signed(url, self._without_key))
+
+    def _follow(self, response: requests.Response, own: str = "") -> requests.Response:
+        """Where redirects lead; the key goes along to `own` only."""
         for _ in range(_MOST_REDIRECTS):
             if response.status_code not in _REDIRECTS:
                 return response
             with response:
                 url = urljoin(response.url, response.headers.get("Location", ""))
-            _conceal(url)
-            if not is_safe(url):
-                raise _unsafe(url)
-            response = _get(self.session if _same_origin(url, self.config.export_url) else self._without_key, url)
-            if 400 <= response.status_code < 500 and response.status_code not in errors.RETRY_STATUSES:
-                response.close()
-                raise Retry(f"was sent to {urlsplit(url).hostname}, which answered {response.status_code}")
+            response = self._open_signed(url, self.session if _same_origin(url, own) else self._without_key)
         response.close()
         raise Retry(f"was redirected more than {_MOST_REDIRECTS} times")
+
+    def _open_signed(self, url: str, session: requests.Session) -> requests.Response:
+        _conceal(url)
+        if not is_safe(url):
+            raise _unsafe(url)
+        response = _get(session, url)
+        if 400 <= response.status_code < 500 and response.status_code not in errors.RETRY_STATUSES:
+            response.close()
+            raise Retry(f"was sent to {urlsplit(url).hostname}, which answered {response.status_code}")
+        return response
 
 
 @dataclass(slots=True)
@@ -141,7 +160,7 @@ class Usage:
     """What a stream asked of the API so far."""
 
     requests: int = 0
-    bundle_bytes: int = 0
+    downloaded_bytes: int = 0
     waited_seconds: float = 0.0
 
 
@@ -155,31 +174,54 @@ class Client:
     usage: Usage = field(default_factory=Usage)
     stopped: Event = field(default_factory=Event)
 
-    def me(self) -> Body:
-        """Whose key it is (GET /me). Raises as `exports` does."""
-        return self._get_object("/me", f"{self.api.config.api_url}/me", None, Limiter(), _expect_object)
-
-    def exports(self, start: int) -> list[Body]:
-        """One page of /export/list: bundles whose end lies after `start` (Unix seconds).
+    def get(self, path: str, params: Params | None = None) -> Body:
+        """The JSON object at `path` of the API.
 
         Raises FullStoryError for a final refusal, AirbyteTracedException when the request was given up or the key
         is not let in, Stopped when the stream was told to stop.
         """
-        url = f"{self.api.config.export_url}/api/v1/export/list"
-        body = self._get_object("/export/list", url, {"start": start}, self.api.lists, _expect_exports)
-        return list(body.get("exports") or [])
+        url = self.api.config.api_url + path
+        exchange = self._exchange(partial(_get, self.api.session, url, params), path, _expect_object)
+        return self._persist(path, url, self.api.requests, exchange)
+
+    def order(self, path: str, body: Body) -> Body:
+        """What FullStory answers to a POST that begins an export. Raises as `get` does."""
+        url, send = self._post(path, body)
+        return self._persist(path, url, self.api.orders, self._exchange(send, path, _expect_object))
+
+    def order_if_free(self, path: str, body: Body) -> Body | None:
+        """Like `order`, but None at once where FullStory asks to come back later, or nothing works."""
+        _, send = self._post(path, body)
+        try:
+            return self.persist(path, self.api.orders, self._exchange(send, path, _expect_object), ONE_TRY)
+        except GivenUp as given_up:
+            logger.info(f"{self.stream}: {path} {given_up.problem}; going on with what was ordered before")
+            return None
+
+    def _post(self, path: str, body: Body) -> tuple[str, Callable[[], requests.Response]]:
+        url = self.api.config.api_url + path
+        return url, partial(_post, self.api.session, url, body)
+
+    def exports(self, start: int) -> list[Body]:
+        """One page of /export/list: bundles whose end lies after `start` (Unix seconds). Raises as `get` does."""
+        path, url = "/export/list", f"{self.api.config.export_url}/api/v1/export/list"
+        exchange = self._exchange(partial(_get, self.api.session, url, {"start": start}), path, _expect_exports)
+        return list(self._persist(path, url, self.api.lists, exchange).get("exports") or [])
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the stream is told to stop."""
         if self.stopped.wait(seconds):
             raise Stopped
 
-    def persist(self, what: str, limiter: Limiter, exchange: Callable[[Answered], Result]) -> Result:
+    def persist(
+        self, what: str, limiter: Limiter, exchange: Callable[[Answered], Result], patience: Patience | None = None
+    ) -> Result:
         """What `exchange` returns, which is called again as long as it raises Retry and patience lasts.
 
         It may call what it is given once it knows that it was let in, so that others need not wait for its end.
         Raises GivenUp, Stopped, and whatever else `exchange` raises.
         """
+        patience = patience or self.patience
         began = time.monotonic()
         failures = throttles = 0
         while True:
@@ -195,8 +237,8 @@ class Client:
                 if for_all:
                     limiter.refuse(pause)  # all requests of this kind wait, not just this one, even if it gives up
                 elapsed = time.monotonic() - began
-                late = elapsed + pause > self.patience.seconds
-                if failures >= self.patience.tries or late or pause > _LONGEST_HINT_SECONDS:
+                late = elapsed + pause > patience.seconds
+                if failures >= patience.tries or late or pause > _LONGEST_HINT_SECONDS:
                     raise GivenUp(retry.problem, failures + throttles, elapsed) from retry
                 logger.info(f"{self.stream}: {what} {retry.problem}; next try in {pause:.1f} s")
             finally:
@@ -219,18 +261,23 @@ class Client:
             self.pause(step)
             self.usage.waited_seconds += step
 
-    def _get_object(
-        self, endpoint: str, url: str, params: Params | None, limiter: Limiter, expect: Callable[[Any], Body]
-    ) -> Body:
+    def _exchange(
+        self, send: Callable[[], requests.Response], endpoint: str, expect: Callable[[Any], Body]
+    ) -> Callable[[Answered], Body]:
+        """One request and its whole answer, for `persist`."""
+
         def exchange(_: Answered) -> Body:
             try:
-                with _get(self.api.session, url, params) as response:
+                with send() as response:
                     content = _content(response)
             except NETWORK_ERRORS as error:
                 raise Retry(f"failed ({root_cause(error)})") from error
             check_status(response, endpoint, content)
             return expect(_json(content))
 
+        return exchange
+
+    def _persist(self, endpoint: str, url: str, limiter: Limiter, exchange: Callable[[Answered], Body]) -> Body:
         try:
             return self.persist(endpoint, limiter, exchange)
         except GivenUp as given_up:
@@ -279,6 +326,11 @@ def _session(authorization: str | None, connections: int) -> requests.Session:
 def _get(session: requests.Session, url: str, params: Params | None = None) -> requests.Response:
     timeout = (_CONNECT_SECONDS, _SILENCE_SECONDS)
     return session.get(url, params=params, timeout=timeout, stream=True, allow_redirects=False)
+
+
+def _post(session: requests.Session, url: str, body: Body) -> requests.Response:
+    timeout = (_CONNECT_SECONDS, _SILENCE_SECONDS)
+    return session.post(url, json=body, timeout=timeout, stream=True, allow_redirects=False)
 
 
 def _same_origin(url: str, other: str) -> bool:

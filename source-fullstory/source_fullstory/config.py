@@ -18,12 +18,29 @@ EU_API_URL = "https://api.eu1.fullstory.com"
 EXPORT_URL = "https://export.fullstory.com"
 
 
+_BUNDLES, _SEGMENT_EXPORT = "bundles", "segment_export"
+
+
+@dataclass(frozen=True, slots=True)
+class EventsSource:
+    """How events are read. All but the method is about segment exports, by which individuals come in any case."""
+
+    by_export: bool
+    segment_id: str
+    window_hours: int
+    settle_hours: int
+    """How long ago an event has to be to count as final."""
+    lookback_hours: int
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """One filled-in form. `start_date` is in Unix seconds; None means one year before the first sync."""
 
     api_key: str
     start_date: int | None
+    events_source: EventsSource
+    exclude_fields: tuple[str, ...]
     num_workers: int
     downloads_per_minute: int
     api_url: str
@@ -36,6 +53,8 @@ class Config:
         return cls(
             api_key=key,
             start_date=_start_date(raw.get("start_date")),
+            events_source=_events_source(raw.get("events_source") or {"method": _BUNDLES}),
+            exclude_fields=_patterns(raw.get("exclude_fields")),
             num_workers=_whole_number(raw, "num_workers", 2, 1, 8),
             downloads_per_minute=_whole_number(raw, "downloads_per_minute", 2, 1, 600),
             api_url=_url(raw, "api_url", EU_API_URL if key.startswith("eu1.") else API_URL),
@@ -83,6 +102,36 @@ def _start_date(text: Any) -> int | None:
             f"The start date {text!r} is not a date. Write it as 2025-01-01T00:00:00Z (UTC), or as 2025-01-01."
         )
     return moment
+
+
+def _events_source(raw: Any) -> EventsSource:
+    method = raw.get("method") if isinstance(raw, Mapping) else raw
+    if method not in (_BUNDLES, _SEGMENT_EXPORT) or not isinstance(raw, Mapping):
+        raise _config_error(
+            f"The source of events is {method!r}. Give events_source a method, bundles or segment_export, as in "
+            '{"method": "bundles"}, or leave it out for bundles.'
+        )
+    segment = raw.get("segment_id") or "everyone"
+    if not isinstance(segment, str):
+        raise _config_error(f"segment_id is {segment!r}. Give a segment's id, or leave it out for everyone.")
+    return EventsSource(
+        by_export=method == _SEGMENT_EXPORT,
+        segment_id=segment.strip(),
+        window_hours=_whole_number(raw, "window_hours", 24, 1, 24),
+        settle_hours=_whole_number(raw, "settle_hours", 24, 0, 720),
+        lookback_hours=_whole_number(raw, "lookback_hours", 0, 0, 720),
+    )
+
+
+def _patterns(names: Any) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise _config_error(
+            f"exclude_fields is {names!r}. Give a list of field names or patterns, as in "
+            '["UserEmail", "evt_*_authorization_str"], or leave it out.'
+        )
+    return tuple(names)
 
 
 def _whole_number(raw: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:

@@ -1,8 +1,9 @@
-"""From the bytes of a bundle to its rows, in flat memory: gunzip as often as needed, then one JSON array.
+"""From the bytes of a download to its rows, in flat memory: gunzip as often as needed, then one JSON array.
 
 How FullStory announces gzip has changed over the years, so the magic bytes decide, never a header. Known bundles
 have one row a line; that is the fast way (a batch of lines is one small array for orjson), and every batch that does
-not parse as such is read in a way that needs no framing.
+not parse as such is read in a way that needs no framing. Segment exports are NDJSON, which commas and brackets make
+the same thing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _BATCH = 256 * 1024
 _WHITESPACE = b" \t\r\n"
 _LINES = b"},\n{"
 _SEPARATOR = re.compile(rb"\}\s*,\s*\{")
+_LINE_END = re.compile(rb"\n\s*")
+_CLOSING = {b"[": b"]", b"{": b"}"}
 _QUOTE = 120
 _NOTHING = b"null"  # so Go, which FullStory is written in, writes an empty list
 _COMPOUND = frozenset({float, list, dict})
@@ -82,23 +85,48 @@ def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise BadBundle("breaks off before the end of its gzip stream")
 
 
-def is_whole(chunks: Iterable[bytes]) -> int:
-    """How many bytes the JSON has. Raises BadBundle unless it begins with `[` and ends with `]`."""
-    size, head, tail = 0, b"", b""
+def is_whole(chunks: Iterable[bytes], *, lines: bool = False) -> tuple[int, int]:
+    """How many bytes and line ends the JSON has. Raises BadBundle unless it begins with `[` and ends with `]`; with
+    `lines` it may also be NDJSON that ends with an object, or nothing at all."""
+    size, ends, head, tail = 0, 0, b"", b""
     for chunk in chunks:
         size += len(chunk)
+        ends += chunk.count(b"\n")
         if len(head) < len(_NOTHING):
             head = (head + chunk).strip(_WHITESPACE)[:_QUOTE]
         tail = chunk.rstrip(_WHITESPACE)[-1:] or tail
     if not head:
+        if lines:
+            return size, ends
         raise BadBundle("is empty, not even an empty list")
     if head == _NOTHING and tail == _NOTHING[-1:]:
-        return size
-    if not head.startswith(b"["):
+        return size, ends
+    if not head.startswith((b"[", b"{") if lines else b"["):
         raise BadBundle(f"is not a list of events but begins with {head.decode(errors='replace')!r}")
-    if tail != b"]":
+    if tail != _CLOSING[head[:1]]:
         raise BadBundle(f"breaks off after {size:,} bytes of JSON, before its closing bracket")
-    return size
+    return size, ends
+
+
+def arrays(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """NDJSON as one array; what is an array stays as it is. A line end is never inside a string."""
+    rest = iter(chunks)
+    first = b""
+    while not first.strip(_WHITESPACE) and (chunk := next(rest, None)) is not None:
+        first += chunk
+    first = first.lstrip(_WHITESPACE)
+    if first and not first.startswith(b"{"):
+        yield from _chained(first, rest)
+        return
+    yield b"["
+    held = b""
+    for chunk in _chained(first, rest):
+        data = held + chunk
+        text = data.rstrip(_WHITESPACE)
+        held = data[len(text) :]
+        if text:
+            yield _LINE_END.sub(b",\n", text)
+    yield b"]"
 
 
 def batches(chunks: Iterable[bytes]) -> Iterator[list[Row]]:

@@ -2,6 +2,7 @@
 
     Retry       time may mend it: the request is sent again (api.py), in the end it becomes a transient error
     Missing     404, 410: no such thing (any more); for a bundle, the list is asked once more
+    Denied      402, 403: the plan or the key's permission does not allow it
     Refused     400 and other 4xx: the request does not suit the server
     AirbyteTracedException   config error (the user can mend it), transient error, system error
 
@@ -37,13 +38,17 @@ class Missing(FullStoryError):
     """404 or 410: no such endpoint, or no such bundle (any more)."""
 
 
+class Denied(FullStoryError):
+    """402 or 403: FullStory does not let this key, or this account, do that."""
+
+
 def for_status(status: int, endpoint: str, body: Any) -> Exception:
     """The error that a final (not to be retried) answer is."""
     text = explain(body)
     if status == 401:
         return wrong_key(endpoint)
     if status in (402, 403):
-        return no_data_export(f"{endpoint} answered {status}: {text}")
+        return Denied(status, endpoint, text)
     if status in (404, 410):
         return Missing(status, endpoint, text)
     return Refused(status, endpoint, text)
@@ -59,7 +64,7 @@ def wrong_key(endpoint: str) -> AirbyteTracedException:
 
 def standard_key() -> AirbyteTracedException:
     return _config_error(
-        "This API key has the permission Standard, and FullStory gives bundles only to keys with the permission "
+        "This API key has the permission Standard, and FullStory gives events only to keys with the permission "
         "Architect or Admin. Make such a key in FullStory under Settings > Integrations > API Keys.",
         "role USER",
     )
@@ -69,7 +74,15 @@ def no_data_export(answer: str) -> AirbyteTracedException:
     return _config_error(
         f"FullStory does not offer Data Export to this API key ({answer}). Two things are needed: the add-on Data "
         "Export (ask FullStory, or your account's administrator, whether the account has it), and a key with the "
-        "permission Architect or Admin.",
+        "permission Architect or Admin. If the account has Segment Export instead, choose that for events.",
+        answer,
+    )
+
+
+def no_segment(segment: str, answer: str) -> AirbyteTracedException:
+    return _config_error(
+        f"FullStory has no segment {segment!r} ({answer}). Give the id of a segment, which the stream segments lists, "
+        "or leave it out for everyone.",
         answer,
     )
 
@@ -85,8 +98,6 @@ def as_traced(error: Exception, stream: str) -> AirbyteTracedException:
     """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
     if isinstance(error, AirbyteTracedException):
         return error
-    if isinstance(error, Missing):
-        return no_data_export(str(error))
     if isinstance(error, FullStoryError):
         message = (
             f"FullStory did not take a request for stream {stream} ({error}). What was read before is kept. "

@@ -2,12 +2,13 @@
 
 The key is a hash of what never changes about an event, and the number of the row among those that have the same
 hash, counted from 0 in the order of the file: `9f86d081884c7d659a2feaa0c55ad015-0`. What is hashed: UserId,
-SessionId, PageId, EventStart (as an instant, cut to microseconds), EventType, EventCustomName, and the evt_
-variables (without those that are null; 4.0 is 4). Not hashed: what settles later (durations, e-mail addresses, IndvId),
-what has been renamed (PageAgent, EventTargetSelectorTok), and what older bundles lack (EventSubType).
+SessionId, PageId, EventStart (as an instant, cut to microseconds), EventType, EventCustomName ("" is null), and the
+evt_ variables (without those that are null; 4.0 is 4). Not hashed: what settles later (durations, e-mail addresses,
+IndvId), what bundles and segment exports name differently (PageAgent, EventTargetSelectorTok), and what older bundles
+lack (EventSubType). So an event has the same key by either way.
 
-Rows with one hash have one EventStart, so they always lie in the same bundle, whatever the period of bundles is, and
-each download of it gives them the same set of keys. Which of them gets which number follows their order in the
+Rows with one hash have one EventStart, so they always lie in the same bundle or export, whatever its period, and each
+download of it gives them the same set of keys. Which of them gets which number follows their order in the
 file: a download in another order may exchange what they hold apart from the hashed fields, but as it brings all of
 them, a table by key ends with exactly the rows of the last download.
 """
@@ -60,12 +61,12 @@ def identity(row: Row, at: str, bundle: str = "") -> str:
         variables = {name: _canonical(value) for name, value in variables.items() if value is not None}
     get = row.get
     fixed = [
-        get("UserId"),
-        get("SessionId"),
-        get("PageId"),
+        _as_integer(get("UserId")),
+        _as_integer(get("SessionId")),
+        _as_integer(get("PageId")),
         at or [get("EventStart"), bundle],
         get("EventType"),
-        get("EventCustomName"),
+        get("EventCustomName") or None,
         variables or None,
     ]
     try:
@@ -73,6 +74,11 @@ def identity(row: Row, at: str, bundle: str = "") -> str:
     except TypeError:  # an integer beyond 64 bits
         text = json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()
     return blake2b(text, digest_size=16).hexdigest()
+
+
+def _as_integer(id_: Any) -> Any:
+    """FullStory's own dbt package has ids as text since it found them beyond 2^53; an id is the same either way."""
+    return int(id_) if type(id_) is str and len(id_) < 20 and id_.isdecimal() else id_
 
 
 def _canonical(value: Any) -> Any:

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_fullstory import epochs
+from source_fullstory import epochs, errors
 from source_fullstory.bundles import Bundle, list_bundles
-from source_fullstory.coverage import HOLE_SECONDS, Coverage, Span
-from source_fullstory.decode import BadBundle, Row, batches
-from source_fullstory.download import Downloads, Spool, Vanished, fetch
-from source_fullstory.event_key import Keyed, keyed
-from source_fullstory.reader import Estimate, Page
+from source_fullstory.coverage import HOLE_SECONDS, Coverage
+from source_fullstory.decode import BadBundle
+from source_fullstory.download import Downloads, Vanished, fetch
+from source_fullstory.event_rows import ADDED, EventRows, Tally
+from source_fullstory.reader import Estimate, NotOffered, Page
+from source_fullstory.spool import Spool, parsed
 from source_fullstory.stream import FullStoryStream
-from source_fullstory.variables import Variables
+from source_fullstory.variables import OBJECTS
 
-_PARSE_TRIES = 3
 _LONGEST_PERIOD = 24 * 3600
 """Of a bundle: longer ones are not known."""
 _LATE_SECONDS = _LONGEST_PERIOD + HOLE_SECONDS
 """FullStory lists a bundle a day after its end; so long before now one may still be late."""
-_CLOCK_SECONDS = 7 * 24 * 3600
-"""A state that lies further ahead was not written by a clock that runs ahead."""
-_ZERO_TIME = "0001-"
-"""How Go, which FullStory is written in, writes an unknown time."""
 
 logger = logging.getLogger("airbyte")
 
@@ -40,15 +37,17 @@ class _Part:
     number: int
     bundle: Bundle | None
     last_of_span: bool = True
-    rows: int = 0
-    outside: int = 0
-    dropped: int = 0
-    spool: Spool | None = None
+    tally: Tally = field(default_factory=Tally)
+    wire_bytes: int = 0
     vanished: bool = False
 
 
 class EventStream(FullStoryStream):
     """State: see coverage.py, and the newest bundle that was read: `bundle_id`, `period_seconds`."""
+
+    objects = OBJECTS
+    kept = ADDED
+    can_exclude = True
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -59,27 +58,21 @@ class EventStream(FullStoryStream):
         self._next = 0
         self._busy = False
         self._downloads: Downloads | None = None
-        self._variables = Variables(self.json_schema()["properties"])
+        self._rows = EventRows(self.name, self.declared(), self.exclusion)
         self._keys_of_span: set[str] = set()
         """Of the rows that came from earlier bundles of the very same span (see `_worth_reading`)."""
 
     # planning
 
     def open(self, state: Mapping[str, Any]) -> None:
-        try:
-            self._coverage = Coverage.from_state(state)
-        except ValueError as error:
-            raise self.unreadable_state(state) from error
+        self._coverage = self.saved_coverage(state)
         self._newest = {name: state[name] for name in ("bundle_id", "period_seconds") if state.get(name) is not None}
         first = self._coverage is None
         start = self.config.first_start(self.api.sync_start) if first else self.config.start_date
         self._floor = start if start is not None else 0
         if self._coverage is not None:
-            if self._coverage.read_to > self.api.sync_start + _CLOCK_SECONDS:
-                logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
-                self._coverage.read_to = self.api.sync_start
             self._coverage.begin_at(min(self._floor, self.api.sync_start))
-        listed = self._list()
+        listed = self._offered_list(state)
         if self._coverage is None and listed:
             self._coverage = self._first_coverage(min(bundle.start for bundle in listed))
         todo = self._worth_reading(listed)
@@ -91,6 +84,14 @@ class EventStream(FullStoryStream):
         if self._coverage is not None:
             self._parts.append(_Part(len(todo), None))
         self._downloads = Downloads(self.client, todo, self.config.num_workers)
+
+    def _offered_list(self, state: Mapping[str, Any]) -> list[Bundle]:
+        """An account that has never had bundles goes on without them; one that had them is told."""
+        try:
+            return self._list()
+        except (errors.Denied, errors.Missing) as error:
+            needed = errors.no_data_export(str(error))
+            raise needed if state else NotOffered(needed.message) from error
 
     def _list(self) -> list[Bundle]:
         """What is new, and what may fill the holes. A bundle that fills one may end up to a period after it."""
@@ -151,23 +152,15 @@ class EventStream(FullStoryStream):
         if bundle is None or self._downloads is None:
             return
         try:
-            part.spool = spool = self._downloads.take(part.number)
+            spool = self._downloads.take(part.number)
         except Vanished:
             part.vanished = True
             return
-        for tries_left in reversed(range(_PARSE_TRIES)):
-            try:
-                yield from self._pages(part, bundle, spool)
-                return  # noqa: TRY300 - an `else` would stand below the `finally`, far from here
-            except BadBundle as error:
-                # Without gzip or a length nothing proves the bytes. Rows that are out come again, under the same keys.
-                if not tries_left:
-                    raise _unreadable(bundle, error) from error
-                logger.info(f"{self.name}: {bundle} {error}; downloading it again")
-            finally:
-                spool.close()
-            part.rows = part.outside = part.dropped = 0
-            part.spool = spool = fetch(self.client, bundle)
+        read = partial(self._pages, part, bundle)
+        try:
+            yield from parsed(self.client, str(bundle), spool, read, partial(fetch, self.client, bundle))
+        except BadBundle as error:
+            raise _unreadable(bundle, error) from error
 
     def finish_slice(self, stream_slice: _Part) -> Mapping[str, Any]:
         self._busy = False
@@ -197,40 +190,36 @@ class EventStream(FullStoryStream):
     # one bundle
 
     def _pages(self, part: _Part, bundle: Bundle, spool: Spool) -> Iterator[Page]:
-        def read() -> Iterator[list[Row]]:
-            return map(self._variables.gather, batches(spool.chunks()))
-
+        part.tally, part.wire_bytes = Tally(), spool.wire_bytes
         spans = self.coverage.missing(bundle.start, bundle.stop)
-        keep = _Keeper(part, bundle, spans, self._floor)
-        for rows in keyed(read, spool.json_bytes, epochs.to_text(bundle.start)):
-            page = self._once_in_span(part, keep.page(rows))
-            part.rows += len(page)
-            yield page
+        for page in self._rows.pages(spool, bundle, spans, self._floor, part.tally):
+            yield self._once_in_span(part, page)
 
     def _once_in_span(self, part: _Part, page: Page) -> Page:
         """The rows that no earlier bundle of the same span had."""
         if part.last_of_span and not self._keys_of_span:
             return page
         fresh = [row for row in page if row["event_key"] not in self._keys_of_span]
-        part.dropped += len(page) - len(fresh)
+        part.tally.dropped += len(page) - len(fresh)
+        part.tally.rows -= len(page) - len(fresh)
         if not part.last_of_span:
             self._keys_of_span.update(row["event_key"] for row in fresh)
         return fresh
 
     def _finish_bundle(self, part: _Part, bundle: Bundle) -> None:
         if not part.last_of_span:
-            logger.info(f"{self.name}: {bundle} read, {part.rows:,} rows; another bundle has the same span")
+            logger.info(f"{self.name}: {bundle} read, {part.tally.rows:,} rows; another bundle has the same span")
             return
         self._keys_of_span.clear()
         if bundle.stop >= self.coverage.read_to:
             self._newest = {"bundle_id": bundle.id, "period_seconds": bundle.period}
         self.coverage.add(bundle.start, bundle.stop, self.api.sync_start)
-        size = part.spool.wire_bytes if part.spool else 0
-        notes = [f"{part.rows:,} rows, {size / 1e6:,.1f} MB"]
-        if part.dropped:
-            notes.append(f"{part.dropped:,} left out that were read before, or lie before the start date")
-        if part.outside:
-            notes.append(f"{part.outside:,} dated outside the bundle's time")
+        tally = part.tally
+        notes = [f"{tally.rows:,} rows, {part.wire_bytes / 1e6:,.1f} MB"]
+        if tally.dropped:
+            notes.append(f"{tally.dropped:,} left out that were read before, or lie before the start date")
+        if tally.outside:
+            notes.append(f"{tally.outside:,} dated outside the bundle's time")
         logger.info(
             f"{self.name}: complete through {epochs.to_text(self.coverage.complete_through)} after {bundle}: "
             f"{', '.join(notes)}"
@@ -250,45 +239,6 @@ class EventStream(FullStoryStream):
             )
 
 
-class _Keeper:
-    """Keeps the rows of a bundle that no earlier bundle had, and puts the bundle's name on them.
-
-    Rows dated outside the bundle are kept: nothing says that another bundle has them, and event_key tells if so.
-    """
-
-    def __init__(self, part: _Part, bundle: Bundle, spans: Sequence[Span], floor: int) -> None:
-        self._part = part
-        self._start, self._stop = _comparable(bundle.start), _comparable(bundle.stop)
-        self._spans = [(_comparable(start), _comparable(stop)) for start, stop in spans]
-        self._whole = self._spans == [(self._start, self._stop)]
-        self._floor = _comparable(floor)
-        self._id = bundle.id
-        self._texts = epochs.to_text(bundle.start), epochs.to_text(bundle.stop)
-
-    def page(self, rows: list[Keyed]) -> Page:
-        """The records. Times are compared as text (see event_key.instant)."""
-        page = []
-        bundle_id, (start, stop) = self._id, self._texts
-        for row, at, key in rows:
-            if not (self._whole and self._start <= at < self._stop) and not self._keeps(at):
-                self._part.dropped += 1
-                continue
-            row["event_key"] = key
-            row["bundle_id"] = bundle_id
-            row["bundle_start"] = start
-            row["bundle_stop"] = stop
-            page.append(row)
-        return page
-
-    def _keeps(self, at: str) -> bool:
-        if self._start <= at < self._stop:
-            return any(start <= at < stop for start, stop in self._spans)
-        if at < self._floor and at and not at.startswith(_ZERO_TIME):
-            return False
-        self._part.outside += 1
-        return True
-
-
 def _same_span(bundle: Bundle, other: Bundle | None) -> bool:
     return other is not None and (bundle.start, bundle.stop) == (other.start, other.stop)
 
@@ -300,7 +250,3 @@ def _unreadable(bundle: Bundle, error: BadBundle) -> AirbyteTracedException:
         internal_message=f"{bundle} {error}",
         failure_type=FailureType.transient_error,
     )
-
-
-def _comparable(seconds: int) -> str:
-    return epochs.to_text(seconds)[:19] + ".000000"

@@ -5,49 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from source_fullstory import epochs
+from source_fullstory import epochs, errors
 from source_fullstory.bundles import list_bundles
-from source_fullstory.reader import Estimate, Page
-from source_fullstory.stream import FullStoryStream
+from source_fullstory.reader import Estimate, NotOffered, Page
+from source_fullstory.whole import WholeStream
 
 _PAGE = 1000
 _LOOKBACK_SECONDS = 72 * 3600
 """Each sync lists again what ended so long before the last one that was listed: bundles may come late."""
 
 
-class BundleListStream(FullStoryStream):
+class BundleListStream(WholeStream):
     """State: {"stop": end of the newest bundle that was listed}."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._saved: int | None = None
         self._start = 0
         self._newest: int | None = None
-        self._taken = False
 
     def open(self, state: Mapping[str, Any]) -> None:
-        start = self.config.first_start(self.api.sync_start)
+        self._start = self.config.first_start(self.api.sync_start)
         if text := state.get("stop"):
-            self._saved = epochs.parse_or_none(text)
-            if self._saved is None:
+            self._newest = epochs.parse_or_none(text)
+            if self._newest is None:
                 raise self.unreadable_state(state)
-            start = self._saved - _LOOKBACK_SECONDS
+            self._start = self._newest - _LOOKBACK_SECONDS
             if self.config.start_date is not None:
-                start = max(start, self.config.start_date)
-        self._start = start
-        self._newest = self._saved
+                self._start = max(self._start, self.config.start_date)
 
-    def take_slice(self) -> int | None:
-        if self._taken:
-            return None
-        self._taken = True
-        return self._start
-
-    def has_slices(self) -> bool:
-        return not self._taken
-
-    def read_slice(self, stream_slice: int) -> Iterator[Page | Estimate]:
-        bundles = list_bundles(self.client, stream_slice)
+    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
+        try:
+            bundles = list_bundles(self.client, self._start)
+        except (errors.Denied, errors.Missing) as error:
+            raise NotOffered(errors.no_data_export(str(error)).message) from error
         yield Estimate(len(bundles))
         for at in range(0, len(bundles), _PAGE):
             yield [
@@ -57,5 +47,5 @@ class BundleListStream(FullStoryStream):
         if bundles:
             self._newest = max(bundles[-1].stop, self._newest or 0)
 
-    def finish_slice(self, stream_slice: int) -> Mapping[str, Any]:
+    def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
         return {} if self._newest is None else {"stop": epochs.to_text(self._newest)}

@@ -47,11 +47,19 @@ class Limiter:
     """At most `per_minute` requests in any minute (None: any number), and none before a Retry-After allows it.
 
     So that no request is on its way while another one is being refused, each waits until the one before it has been
-    answered, or has been under way for so long that it was not refused. Shared by all threads. `clock` is in seconds.
+    answered, or has been under way for so long that it was not refused; unless they go `side_by_side`. Shared by all
+    threads. `clock` is in seconds.
     """
 
-    def __init__(self, per_minute: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        per_minute: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        side_by_side: bool = False,
+    ) -> None:
         self._per_minute = per_minute
+        self._side_by_side = side_by_side
         self._clock = clock
         self._lock = Lock()
         self._sent: deque[float] = deque(maxlen=per_minute)
@@ -72,7 +80,8 @@ class Limiter:
                 return _POLL_SECONDS, 0
             if self._per_minute:
                 self._sent.append(now)
-            self._unanswered_until = now + _ANSWER_SECONDS
+            if not self._side_by_side:
+                self._unanswered_until = now + _ANSWER_SECONDS
             self._tickets += 1
             return 0.0, self._tickets
 
@@ -86,3 +95,8 @@ class Limiter:
         """Take in a 429: nothing goes out for so many seconds."""
         with self._lock:
             self._blocked_until = max(self._blocked_until, self._clock() + seconds)
+
+    def is_free(self) -> bool:
+        """May requests go now, as far as refusals tell?"""
+        with self._lock:
+            return self._clock() >= self._blocked_until

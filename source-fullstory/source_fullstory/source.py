@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from airbyte_cdk.models import (
     AirbyteCatalog,
@@ -28,17 +29,20 @@ from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_m
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory import errors
-from source_fullstory.api import CHECK_PATIENCE, FullStoryApi
+from source_fullstory.api import CHECK_PATIENCE, Client, FullStoryApi
 from source_fullstory.config import Config
 from source_fullstory.output import keep_nulls
 from source_fullstory.reader import Reader
-from source_fullstory.streams import STREAMS
+from source_fullstory.streams import STREAMS, stream_of
+
+_MORE_WORKERS = 3
+"""Than streams: for the sessions of users, of which several are asked for at once."""
 
 logger = logging.getLogger("airbyte")
 
 
 class SourceFullstory(Source):
-    """FullStory: the events of its Data Export bundles."""
+    """FullStory: events, by bundles or by segment export, and the account around them."""
 
     # Our own checks (config.py) say what to do; the schema's would say which pattern did not match.
     check_config_against_spec = False
@@ -48,7 +52,7 @@ class SourceFullstory(Source):
         return config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Ask FullStory whose key it is, and for the list of bundles from now on."""
+        """Ask FullStory whose key it is, and for what tells whether events can be read."""
         try:
             _check(FullStoryApi(Config.parse(config)))
         except (AirbyteTracedException, errors.FullStoryError) as error:
@@ -60,7 +64,7 @@ class SourceFullstory(Source):
         """The streams. Asks FullStory nothing."""
         parsed = Config.parse(config)
         api = FullStoryApi(parsed)
-        return AirbyteCatalog(streams=[stream(api, parsed).as_airbyte_stream() for stream in STREAMS])
+        return AirbyteCatalog(streams=[stream_of(each, api, parsed).as_airbyte_stream() for each in STREAMS])
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
@@ -84,9 +88,9 @@ class SourceFullstory(Source):
         api = FullStoryApi(parsed)
         known = {stream.name: stream for stream in STREAMS}
         chosen = list(dict.fromkeys(configured.stream.name for configured in catalog.streams))
-        streams = [known[name](api, parsed) for name in chosen if name in known]
-        # A thread for each stream, so that none waits for another; events.py has those for downloads.
-        reader = Reader(streams, _states(state), len(streams))
+        streams = [stream_of(known[name], api, parsed) for name in chosen if name in known]
+        # A thread for each stream, so that none waits for another; spool.py has those for downloads.
+        reader = Reader(streams, _states(state), len(streams) + _MORE_WORKERS)
         yield from reader.read()
         unknown = [name for name in chosen if name not in known]
         for name in unknown:
@@ -100,16 +104,30 @@ def _check(api: FullStoryApi) -> None:
     """Raises what is wrong. A key's role does not tell whether the account has Data Export; the list does."""
     client = api.client("check", CHECK_PATIENCE)
     try:
-        role = client.me().get("role")
+        role = client.get("/me").get("role")
     except errors.FullStoryError as error:
-        logger.warning(f"FullStory does not say whose key it is ({error}); going by the list of bundles.")
+        logger.warning(f"FullStory does not say whose key it is ({error}); going by what it lets us read.")
         role = None
     if role == "USER":
         raise errors.standard_key()
+    if api.config.events_source.by_export:
+        _check_segment(client, api.config.events_source.segment_id)
+        return
     try:
         client.exports(api.sync_start)
-    except errors.Missing as error:
+    except (errors.Denied, errors.Missing) as error:
         raise errors.no_data_export(str(error)) from error
+
+
+def _check_segment(client: Client, segment: str) -> None:
+    """Whether the account has the add-on Segment Export, only ordering an export would tell."""
+    if segment == "everyone":
+        client.get("/segments/v1", {"limit": 1})
+        return
+    try:
+        client.get(f"/segments/v1/{quote(segment, safe='')}")
+    except errors.Missing as error:
+        raise errors.no_segment(segment, str(error)) from error
 
 
 def _state_of(stream: str, found: Mapping[str, Any]) -> AirbyteStateMessage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
 from typing import Any, ClassVar
 
@@ -15,36 +15,52 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_fullstory import errors
 from source_fullstory.api import Client, FullStoryApi
 from source_fullstory.config import Config
-from source_fullstory.reader import Estimate, Page
+from source_fullstory.coverage import Coverage
+from source_fullstory.exclusion import Exclusion
+from source_fullstory.reader import Estimate, NotOffered, Page
+
+FUTURE_SECONDS = 7 * 24 * 3600
+"""A state that lies further ahead was not written by a clock that runs ahead."""
 
 logger = logging.getLogger("airbyte")
 
 
 class FullStoryStream(ABC):
-    """One stream. Subclasses in streams.py say what FullStory has; those in events.py and export_bundles.py how to
-    read it."""
+    """One stream. Subclasses in streams.py say what FullStory has; those in the other modules how to read it."""
 
     name: ClassVar[str]
-    primary_key: ClassVar[str]
-    cursor_field: ClassVar[str]
+    primary_key: ClassVar[tuple[str, ...]]
+    cursor_field: ClassVar[str] = ""
+    """"" for a stream that is put out whole on each sync."""
+    objects: ClassVar[tuple[str, ...]] = ()
+    """Columns that hold the account's own variables, which `exclude_fields` reaches."""
+    kept: ClassVar[tuple[str, ...]] = ()
+    """Columns that `exclude_fields` does not take away, beside key and cursor."""
+    can_exclude: ClassVar[bool] = False
 
     def __init__(self, api: FullStoryApi, config: Config) -> None:
         self.api = api
         self.config = config
         self.client: Client = api.client(self.name)
+        patterns = config.exclude_fields if self.can_exclude else ()
+        self.exclusion = Exclusion(patterns, (*self.primary_key, self.cursor_field, *self.kept), self.objects)
 
     # catalog
 
     def as_airbyte_stream(self) -> AirbyteStream:
         """The catalog's entry."""
+        schema = self.json_schema()
+        schema["properties"] = self.exclusion.columns(schema["properties"])
+        is_incremental = bool(self.cursor_field)
+        modes = [SyncMode.full_refresh, SyncMode.incremental]
         return AirbyteStream(
             name=self.name,
-            json_schema=self.json_schema(),
-            supported_sync_modes=[SyncMode.full_refresh, SyncMode.incremental],
-            source_defined_cursor=True,
-            default_cursor_field=[self.cursor_field],
-            source_defined_primary_key=[[self.primary_key]],
-            is_resumable=True,
+            json_schema=schema,
+            supported_sync_modes=modes if is_incremental else modes[:1],
+            source_defined_cursor=is_incremental,
+            default_cursor_field=[self.cursor_field] if is_incremental else None,
+            source_defined_primary_key=[[name] for name in self.primary_key],
+            is_resumable=is_incremental,
         )
 
     @classmethod
@@ -52,6 +68,11 @@ class FullStoryStream(ABC):
         text = files("source_fullstory").joinpath("schemas", f"{cls.name}.json").read_text("utf-8")
         schema: dict[str, Any] = json.loads(text)
         return schema
+
+    @classmethod
+    def declared(cls) -> Collection[str]:
+        """The columns of the schema."""
+        return frozenset(cls.json_schema()["properties"])
 
     # reader.Stream
 
@@ -79,11 +100,25 @@ class FullStoryStream(ABC):
     def usage(self) -> str:
         usage = self.client.usage
         return (
-            f"{usage.requests:,} requests, {usage.bundle_bytes / 1e6:,.1f} MB downloaded, "
+            f"{usage.requests:,} requests, {usage.downloaded_bytes / 1e6:,.1f} MB downloaded, "
             f"{usage.waited_seconds:.1f} s waited for the rate limit"
         )
 
     # for subclasses
+
+    def saved_coverage(self, state: Mapping[str, Any]) -> Coverage | None:
+        """What earlier syncs have read; None on the first sync. A state from the future counts as now."""
+        try:
+            coverage = Coverage.from_state(state)
+        except ValueError as error:
+            raise self.unreadable_state(state) from error
+        if coverage and coverage.read_to > self.api.sync_start + FUTURE_SECONDS:
+            logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
+            coverage.read_to = self.api.sync_start
+        return coverage
+
+    def not_offered(self, error: errors.FullStoryError) -> NotOffered:
+        return NotOffered(f"FullStory does not offer it to this API key, or to this account ({error}).")
 
     def unreadable_state(self, state: Mapping[str, Any]) -> AirbyteTracedException:
         return AirbyteTracedException(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from source_fullstory.decode import Row
 
 PREFIXES = ("evt_", "user_", "page_")
+OBJECTS = tuple(f"{prefix}vars" for prefix in PREFIXES)
 _MOST_LAYOUTS = 20_000
 
 logger = logging.getLogger("airbyte")
@@ -27,9 +28,10 @@ class _Moves:
 
 
 class Variables:
-    """Moves custom variables, in place. `declared` are the fields that the schema knows."""
+    """Moves custom variables, in place. `declared` are the fields that the schema of `stream` knows."""
 
-    def __init__(self, declared: Collection[str]) -> None:
+    def __init__(self, stream: str, declared: Collection[str]) -> None:
+        self._stream = stream
         self._declared = frozenset(declared)
         self._told: set[str] = set()
         self._layouts: dict[tuple[str, ...], tuple[_Moves, ...]] = {}
@@ -64,6 +66,6 @@ class Variables:
             if name not in self._declared and not name.startswith(PREFIXES) and name not in self._told:
                 self._told.add(name)
                 logger.warning(
-                    f"events: FullStory sends a field that this connector does not know yet: {name!r}. It stays in the "
-                    "records as it is."
+                    f"{self._stream}: FullStory sends a field that this connector does not know yet: {name!r}. "
+                    "It stays in the records as it is."
                 )

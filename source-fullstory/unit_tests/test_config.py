@@ -5,14 +5,25 @@ from typing import Any
 import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_fullstory import SourceFullstory
-from source_fullstory.config import Config
+from source_fullstory.config import Config, EventsSource
 
 KEY = "na1.abc/def="
 
 
 def test_only_the_key_is_required() -> None:
     config = Config.parse({"api_key": f"  {KEY}\n"})
-    assert config == Config(KEY, None, 2, 2, "https://api.fullstory.com", "https://export.fullstory.com")
+    assert config == Config(
+        api_key=KEY,
+        start_date=None,
+        events_source=EventsSource(
+            by_export=False, segment_id="everyone", window_hours=24, settle_hours=24, lookback_hours=0
+        ),
+        exclude_fields=(),
+        num_workers=2,
+        downloads_per_minute=2,
+        api_url="https://api.fullstory.com",
+        export_url="https://export.fullstory.com",
+    )
 
 
 def test_an_eu_key_goes_to_the_eu_host() -> None:

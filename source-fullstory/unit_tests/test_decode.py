@@ -96,7 +96,7 @@ def test_a_row_may_be_larger_than_any_buffer(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_empty_array_has_no_rows() -> None:
     for text in (b"[]", b" [ \n] \n", gzip.compress(b"[]")):
         assert rows_of(text) == []
-        assert is_whole(inflated([text]))
+        assert is_whole(inflated([text]))[0] > 0
 
 
 def test_empty_rows_are_rows() -> None:

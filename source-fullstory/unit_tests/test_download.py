@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from simulator import Fault, Request
-from source_fullstory import SourceFullstory, api, decode, download, rate_limit
+from source_fullstory import SourceFullstory, api, decode, rate_limit, spool
 from unit_tests.syncs import Account, assert_rows
 
 GET = "/export/get"
@@ -101,14 +101,14 @@ def test_silence_and_trickling_do_not_hold_a_sync_up(
     bundles: Account, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "_SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(download, "_SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(spool, "_SLOW_SECONDS", 0.5)
     bundles.sim.fault(Fault(GET, **fault))
     assert_rows(bundles.sync().records(), bundles.sim.truth())
 
 
 def test_a_download_may_not_take_for_ever(bundles: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "_LONGEST_SECONDS", 0.3)
-    monkeypatch.setattr(download, "_SLOW_BYTES", 1)
+    monkeypatch.setattr(spool, "_LONGEST_SECONDS", 0.3)
+    monkeypatch.setattr(spool, "_SLOW_BYTES", 1)
     bundles.sim.fault(Fault(GET, "drip", at=1, seconds=0.05))
     assert_rows(bundles.sync().records(), bundles.sim.truth())
 
@@ -245,7 +245,7 @@ def test_a_bundle_without_events_may_be_null(account: Account) -> None:
     account.sim.add_bundle("2024-01-01", "2024-01-02", [])
     account.sim.add_bundle("2024-01-02", "2024-01-03", 5)
     assert list(decode.batches([b" null\n"])) == []
-    assert decode.is_whole([b" nu", b"ll\n"]) == 6
+    assert decode.is_whole([b" nu", b"ll\n"]) == (6, 1)
     assert len(account.sync().records()) == 5
 
 

@@ -28,7 +28,7 @@ ROW: Row = {
 def keys_of(rows: list[Row], batch: int = 50) -> list[str]:
     def read() -> Iterator[list[Row]]:
         for at in range(0, len(rows), batch):
-            yield Variables(()).gather([dict(row) for row in rows[at : at + batch]])
+            yield Variables("events", ()).gather([dict(row) for row in rows[at : at + batch]])
 
     return [key for page in keyed(read, 10_000) for _, _, key in page]
 

@@ -1,0 +1,48 @@
+"""The option `exclude_fields`: fields that never leave the connector."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from source_fullstory.reader import Page
+
+
+class Exclusion:
+    """Takes the fields that match any of `patterns` (names, or globs with `*`, `?` and `[...]`, case and all) out of
+    records, and their columns out of schemas. What is in `kept` stays, for without its key no row has a place.
+
+    `objects` are fields that hold the account's own variables; these match by their own name.
+    """
+
+    def __init__(self, patterns: Sequence[str], kept: Collection[str], objects: Collection[str] = ()) -> None:
+        self._patterns = tuple(patterns)
+        self._kept = frozenset(kept)
+        self._objects = tuple(objects)
+        self._verdicts: dict[str, bool] = {}
+
+    def strip(self, page: Page) -> Page:
+        """The page, of which each row has lost its excluded fields, in place."""
+        if self._patterns:
+            for row in page:
+                self._strip(row)
+                for name in self._objects:
+                    if isinstance(held := row.get(name), dict):
+                        self._strip(held)
+        return page
+
+    def columns(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns that are left."""
+        return {name: column for name, column in properties.items() if not self._is_excluded(name)}
+
+    def _strip(self, row: dict[str, Any]) -> None:
+        for name in [name for name in row if self._is_excluded(name)]:
+            del row[name]
+
+    def _is_excluded(self, name: str) -> bool:
+        verdict = self._verdicts.get(name)
+        if verdict is None:
+            matches = any(fnmatchcase(name, pattern) for pattern in self._patterns)
+            verdict = self._verdicts[name] = matches and name not in self._kept
+        return verdict

@@ -1,0 +1,44 @@
+"""Events by segment export: the same rows under the same keys as by bundles, and the same state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from source_fullstory.coverage import Coverage
+from source_fullstory.event_rows import ADDED, EventRows
+from source_fullstory.export_stream import ExportStream, Window
+from source_fullstory.reader import Page
+from source_fullstory.spool import Spool
+from source_fullstory.variables import OBJECTS
+
+
+class ExportedEventStream(ExportStream):
+    """State: as of EventStream, which may go on where this one stopped, and the other way round."""
+
+    kind = "TYPE_EVENT"
+    marks = frozenset({"EventStart", "EventType"})
+    objects = OBJECTS
+    kept = ADDED
+    can_exclude = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._newest: dict[str, Any] = {}
+        self._event_rows = EventRows(self.name, self.declared(), self.exclusion)
+
+    def load(self, state: Mapping[str, Any]) -> Coverage | None:
+        self._newest = {name: state[name] for name in ("bundle_id", "period_seconds") if state.get(name) is not None}
+        return self.saved_coverage(state)
+
+    def save(self) -> Mapping[str, Any]:
+        return {**self._newest, **self.coverage.to_state()}
+
+    def passed(self, window: Window) -> None:
+        bundle = window.bundle
+        if bundle.stop >= self.coverage.read_to:
+            self._newest = {"bundle_id": bundle.id, "period_seconds": bundle.period}
+
+    def pages(self, spool: Spool, window: Window) -> Iterator[Page]:
+        span = (window.start, window.stop)
+        return self._event_rows.pages(spool, window.bundle, [span], self.floor, window.tally)

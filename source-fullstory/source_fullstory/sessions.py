@@ -1,0 +1,112 @@
+"""Sessions: FullStory lists them for one user at a time (https://developer.fullstory.com, "List sessions")."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from typing import Any
+
+from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+
+from source_fullstory import errors
+from source_fullstory.lists import Listing, pages
+from source_fullstory.reader import Estimate, Page
+from source_fullstory.stream import FullStoryStream
+
+_USERS = Listing("results", "page_token")
+_SESSIONS = Listing("results")
+_USERS_PER_SLICE = 20
+_MOST_WAITING = 100  # slices: users are listed faster than they are asked for
+_POLL_SECONDS = 0.1
+_LIMITS = (1000, 100, 20)
+"""How many sessions to ask for: the most is not documented, and without a number FullStory gives 20."""
+
+User = Mapping[str, Any]
+_LISTING: list[User] = []
+"""The slice that lists the users; only its identity matters."""
+
+logger = logging.getLogger("airbyte")
+
+
+class SessionStream(FullStoryStream):
+    """The sessions of every user who has a `uid` or an e-mail address, by which alone FullStory finds them: a request
+    for each. Slices are some users each, so that several are read side by side."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._waiting: deque[list[User]] = deque([_LISTING])
+        self._lock = Lock()
+        self._limits = list(_LIMITS)
+        self._asked = self._nameless = self._cut = 0
+
+    def open(self, state: Mapping[str, Any]) -> None:
+        logger.info(f"{self.name}: FullStory is asked once for each user, which takes long if there are many")
+
+    def take_slice(self) -> list[User] | None:
+        with self._lock:
+            return self._waiting.popleft() if self._waiting else None
+
+    def has_slices(self) -> bool:
+        return bool(self._waiting)
+
+    def read_slice(self, stream_slice: list[User]) -> Iterator[Page | Estimate]:
+        if stream_slice is _LISTING:
+            yield from self._list_users()
+            return
+        for user in stream_slice:
+            yield self._sessions(user)
+
+    def _list_users(self) -> Iterator[Page]:
+        try:
+            for page in pages(self.client, "/v2/users", _USERS, {}):
+                users = [user for user in page if user.get("uid") or user.get("email")]
+                self._nameless += len(page) - len(users)
+                self._asked += len(users)
+                for start in range(0, len(users), _USERS_PER_SLICE):
+                    some = users[start : start + _USERS_PER_SLICE]
+                    while len(self._waiting) > _MOST_WAITING:
+                        self.client.pause(_POLL_SECONDS)
+                    self._waiting.append([{name: user.get(name) for name in ("id", "uid", "email")} for user in some])
+                yield []  # lets the other workers see the new slices
+        except errors.FullStoryError as error:
+            raise self.not_offered(error) from error
+
+    def _sessions(self, user: User) -> Page:
+        who = {"uid": user["uid"]} if user["uid"] else {"email": user["email"]}
+        try:
+            rows = self._with_limit(who)
+        except errors.Missing:
+            return []  # the user has been deleted since
+        return [{**row, "user_id": user["id"]} for row in rows]
+
+    def _with_limit(self, who: Mapping[str, Any]) -> Page:
+        """The sessions, with the greatest limit that FullStory takes."""
+        while True:
+            limit = self._limits[0]
+            try:
+                (rows,) = pages(self.client, "/v2/sessions", _SESSIONS, {**who, "limit": limit})
+            except errors.Refused:
+                if limit == _LIMITS[-1]:
+                    raise
+                self._limits = [each for each in self._limits if each < limit] or self._limits
+            else:
+                self._tell_of_cut(len(rows), limit)
+                return rows
+
+    def _tell_of_cut(self, rows: int, limit: int) -> None:
+        self._cut += rows >= limit
+        if self._cut == 1 and rows >= limit:
+            logger.warning(
+                f"{self.name}: a user has {limit:,} sessions or more, and FullStory shows the newest {limit:,} only"
+            )
+
+    def finish_slice(self, stream_slice: list[User]) -> Mapping[str, Any]:
+        return {NO_CURSOR_STATE_KEY: True}
+
+    def usage(self) -> str:
+        notes = f"{self._asked:,} users asked for, {self._nameless:,} left out that have no uid and no e-mail address"
+        if self._cut:
+            notes += f", {self._cut:,} with more sessions than FullStory shows"
+        return f"{notes}, {super().usage()}"

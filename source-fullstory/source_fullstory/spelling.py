@@ -1,0 +1,28 @@
+"""FullStory documents its older endpoints with camelCase in the examples and snake_case in the schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from source_fullstory.reader import Page
+
+
+def respelled(page: Page, schema: Mapping[str, Any]) -> Page:
+    """The rows with their fields named as in the schema, whichever way FullStory wrote them, at every depth that the
+    schema describes. Other fields stay as they are."""
+    return [_respelled(row, schema) for row in page]
+
+
+def _respelled(value: Any, schema: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict) and (columns := schema.get("properties")):
+        names = {_bare(name): name for name in columns}
+        named = {names.get(_bare(name), name): each for name, each in value.items()}
+        return {name: _respelled(each, columns.get(name, {})) for name, each in named.items()}
+    if isinstance(value, list) and isinstance(items := schema.get("items"), dict):
+        return [_respelled(each, items) for each in value]
+    return value
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").lower()
