@@ -1,4 +1,4 @@
-"""`python -m simulator`: an account with some days of bundles, until it is interrupted."""
+"""`python -m simulator`: some days of events and a little of everything else, until it is interrupted."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bundle-hours", type=float, default=24)
     parser.add_argument("--events-per-bundle", type=int, default=1000)
     parser.add_argument("--until", help="stop of the newest bundle, ISO 8601; default: the newest one that is complete")
+    parser.add_argument("--account", type=int, default=45, help="about how many users, segments …; 0 for none")
     parser.add_argument("--downloads-per-minute", type=int, default=2, help="0 for no limit")
     parser.add_argument("--latency-ms", type=float, default=0)
     parser.add_argument("--prepare", action="store_true", help="make big bundles before the first request")
@@ -59,6 +60,8 @@ def fill(sim: FullStorySimulator, options: argparse.Namespace) -> None:
     start = stop - int(options.days * 24 * HOUR) // step * step
     large = options.events_per_bundle > sim.settings.stream_above
     sim.add_period(start, stop, options.bundle_hours, options.events_per_bundle if large else None)
+    if options.account:
+        sim.fill_account(options.account)
 
 
 def main(given: list[str] | None = None) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import endpoints_account as account
 from . import endpoints_exports as exports
 from .limits import retry_after
-from .messages import TEXTS, Hangup, Reply, Request, problem
+from .messages import TEXTS, BadRequest, Hangup, Reply, Request, problem
+from .recording_settings import KINDS
 from .storage import BUNDLES, signed_url
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .faults import Fault
 
 HTML = "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status} {text}</h1></body></html>\n"
+RECORDING = "/settings/recording/v1"
 Endpoint = Callable[["FullStorySimulator", Request, "Fault"], Reply]
 
 
@@ -34,6 +37,7 @@ class Route:
     endpoint: Endpoint
     architect: bool = False
     data_export: bool = False
+    anywhere: bool = False
     limit: str = ""
 
     def match(self, path: str) -> dict[str, str] | None:
@@ -79,6 +83,18 @@ ROUTES = (
     Route(("GET",), "/operations/v1/{id}", exports.operation),
     Route(("POST",), "/operations/v1/{id}/cancel", exports.cancel),
     Route(("GET",), "/search/v1/exports/{id}/results", exports.results, architect=True),
+    Route(("GET",), "/operations/v1", account.operations),
+    Route(("GET",), "/segments/v1", account.segments),
+    Route(("GET",), "/v2/users", account.users, architect=True),
+    Route(("GET",), "/v2/sessions", account.sessions),
+    Route(("GET",), "/v2/organization/quotas", account.quotas),
+    Route(("GET",), "/v2/visit_profile", account.session_profiles),
+    Route(("GET",), "/v2beta/privacy/elements", account.element_block_rules, architect=True),
+    Route(("GET",), "/v2beta/extraction/rules", account.extraction_rules),
+    Route(("GET",), "/webhooks/v1/endpoints", account.webhook_endpoints, anywhere=True),
+    Route(("GET",), "/webhooks/v1/event-types", account.webhook_event_types, anywhere=True),
+    *(Route(("GET",), f"{RECORDING}/{kind}", account.recording, architect=kind == "privacy") for kind in KINDS),
+    *(Route(("GET",), f"{RECORDING}/{kind}/history", account.history, architect=kind == "privacy") for kind in KINDS),
 )
 
 
@@ -91,7 +107,10 @@ def answer(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
     if route is None:
         return problem(405, "method not allowed")
     request.matched = route.match(request.path) or {}
-    return _refused(sim, request, route) or _limited(sim, request, route) or route.endpoint(sim, request, fault)
+    try:
+        return _refused(sim, request, route) or _limited(sim, request, route) or route.endpoint(sim, request, fault)
+    except BadRequest as wrong:
+        return problem(400, str(wrong))
 
 
 def failure(fault: Fault) -> Reply:
@@ -113,25 +132,29 @@ def _refused(sim: FullStorySimulator, request: Request, route: Route) -> Reply |
     settings = sim.settings
     if request.headers.get("authorization") != f"Basic {settings.api_key}":
         return problem(401, "the API key is missing or not valid")
+    if any(request.path.startswith(prefix) for prefix in settings.not_offered):
+        return problem(settings.not_offered_status, "the plan of this account does not include this")
     if route.architect and settings.role == "USER":
         return problem(403, "the API key does not have the required permission: Architect")
     if route.data_export and not settings.data_export:
         return problem(settings.no_data_export_status, "Data Export is not enabled for this account")
+    if route.anywhere and not settings.anywhere:
+        return problem(settings.no_anywhere_status, "webhooks are not part of this account's plan")
     return None
 
 
 def _limited(sim: FullStorySimulator, request: Request, route: Route) -> Reply | None:
     """429 with `Retry-After` (developer.fullstory.com, "Limits")."""
-    if not route.limit:
-        return None
     settings = sim.settings
-    allowed = int(getattr(settings, f"{route.limit}_per_minute"))
-    wait = sim.limits[route.limit].wait(allowed, settings.window_seconds)
-    if not wait:
-        return None
-    header, seconds = retry_after(settings.retry_after, wait, sim.now())
-    sim.promises.ask(request.path, seconds)
-    return problem(429, "rate limit exceeded", **({"Retry-After": header} if header else {}))
+    limits = [("requests", settings.requests_per_second, 1.0)] if not route.data_export else []
+    if route.limit:
+        limits.append((route.limit, int(getattr(settings, f"{route.limit}_per_minute")), settings.window_seconds))
+    for name, allowed, window in limits:
+        if wait := sim.limits[name].wait(allowed, window):
+            header, seconds = retry_after(settings.retry_after, wait, sim.now())
+            sim.promises.ask(request.path, seconds)
+            return problem(429, "rate limit exceeded", **({"Retry-After": header} if header else {}))
+    return None
 
 
 def _parameters(request: Request) -> dict[str, object]:

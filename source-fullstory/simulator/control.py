@@ -50,6 +50,53 @@ def _bundles(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
     ]
 
 
+def _account(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    """`{"list": "users", "action": "add" | "remove" | "change", "row": …, "id": …}`; without an action, the rows."""
+    rows = sim.account.rows(given["list"])
+    action = given.get("action", "rows")
+    if action == "add":
+        rows.append(given["row"])
+    elif action in {"remove", "change"}:
+        place = next((number for number, row in enumerate(rows) if row["id"] == given["id"]), None)
+        if place is None:
+            raise LookupError(f"no such row: {given['id']}")
+        rows[place : place + 1] = [{**rows[place], **given["row"]}] if action == "change" else []
+    return rows
+
+
+def _fill(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    account = sim.fill_account(**given)
+    return {"users": len(account.users)}
+
+
+def _setting(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    """A new version of a recording setting, with the arguments of `change_setting`."""
+    return sim.change_setting(**given)
+
+
+def _operation(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    """`{"action": "add" | "lose", …}` with the arguments of `add_operation`, or an `id`."""
+    if given.pop("action", "add") == "lose":
+        sim.lose_operation(given["id"])
+        return {"id": given["id"]}
+    return {"id": sim.add_operation(**given).id}
+
+
+def _exports(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
+    return [
+        {
+            "id": export.id,
+            "operation": export.operation.id,
+            "type": export.order.kind,
+            "window": export.order.window,
+            "state": export.operation.state,
+            "rows": len(export),
+            "downloads": export.downloads,
+        }
+        for export in sim.exports
+    ]
+
+
 def _requests(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
     return {
         "early": sim.early_requests,
@@ -71,6 +118,13 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("GET", "requests"): _requests,
     ("POST", "clear"): _clear,
     ("GET", "truth"): lambda sim, _: sim.truth(),
+    ("POST", "event_truth"): lambda sim, given: sim.event_truth(**given),
+    ("POST", "individual_truth"): lambda sim, given: sim.individual_truth(**given),
+    ("GET", "exports"): _exports,
+    ("POST", "operation"): _operation,
+    ("POST", "account"): _account,
+    ("POST", "fill"): _fill,
+    ("POST", "setting"): _setting,
     ("GET", "count"): lambda sim, _: {"count": sim.count()},
 }
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from . import api, control, storage
+from .account import Account, filled
 from .bulk import BulkEvents
 from .bundles import Bundle, Moment, Shelf, bundle_id, epoch
 from .delivery import Delivery, rows_of
@@ -20,14 +21,17 @@ from .individuals import individuals
 from .limits import Promises, RateLimit
 from .messages import Reply, Request
 from .moments import SECOND, bound
-from .operations import Operations
+from .operations import Operation, Operations
+from .recording_settings import KINDS, RecordingSettings
 from .rows import EventSource, ListedEvents, Row, decode, united
-from .segments import Segment, built_in
+from .segments import Segment, built_in, made_up
 from .selection import Selection
 from .server import Listener
 from .settings import Encoding, Settings, Style
 from .world import GeneratedEvents, World, WorldEvents
 
+OTHER_OPERATIONS = ("DELETE_USER", "DELETE_SESSION", "DELETE_SEGMENT_USERS", "DELETE_SEGMENT_SESSIONS")
+YEAR = 31_536_000.0
 Events = int | Iterable[Row | bytes] | EventSource | None
 
 
@@ -46,7 +50,9 @@ class FullStorySimulator:
         self.operations = Operations()
         self.orders = Exports(self.operations)
         self.segments = {segment.id: segment for segment in built_in()}
-        self.limits = {name: RateLimit() for name in ("downloads", "lists", "exports")}
+        self.account = Account()
+        self.recording = RecordingSettings(self.settings.seed, self.now() - YEAR)
+        self.limits = {name: RateLimit() for name in ("downloads", "lists", "exports", "requests")}
         self.promises = Promises()
         self._faults = FaultBook(self.settings.seed)
         self._lock = threading.Lock()
@@ -208,6 +214,48 @@ class FullStorySimulator:
         """One more, or another one under the same id."""
         self.segments[segment.id] = segment
         return segment
+
+    # The rest of the account.
+
+    def fill_account(self, count: int = 45) -> Account:
+        """About `count` users, segments, operations, versions of each setting, and so on; replaces `account`."""
+        now = self.now()
+        self.account = filled(self.settings.seed, now, count, self.settings.org_id)
+        for segment in made_up(self.settings.seed, count):
+            self.add_segment(segment)
+        for number in range(count):
+            kind = OTHER_OPERATIONS[number % len(OTHER_OPERATIONS)]
+            self.add_operation(kind, when=now - (count - number) * 86_400, details={"uid": f"cust-{number}"})
+        for kind, (_, platforms) in KINDS.items():
+            for platform in platforms:
+                for number in range(count):
+                    self.change_setting(kind, platform, when=now - (count - number) * 86_400)
+        return self.account
+
+    def add_operation(
+        self,
+        type: str = "DELETE_USER",  # noqa: A002 - it is the operation's type
+        state: str = "COMPLETED",
+        when: float | None = None,
+        details: object = None,
+    ) -> Operation:
+        """One that was not ordered over this API, such as the deletion of a person."""
+        created = self.now() if when is None else when
+        number = len(self.operations) + 1
+        finished = None if state == "PENDING" else created + 60
+        key = f"{type.lower()}-{number}-{int(created)}"
+        operation = Operation(key, type, created, details, None, state, finished=finished, percent=100)
+        operation.by_itself = True
+        return self.operations.add(operation)
+
+    def change_setting(
+        self, kind: str, platform: str = "", when: float | None = None, values: Row | None = None
+    ) -> Row:
+        """A new version of a recording setting (blocking, domain, features, geo, privacy, targeting) at that time.
+
+        It has the given values, or made-up ones.
+        """
+        return self.recording.change(kind, self.now() if when is None else when, platform, values)
 
     def _source(self, start: int, stop: int, events: Events) -> EventSource:
         if events is None:

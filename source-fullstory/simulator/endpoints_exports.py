@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from .endpoints_account import v1
 from .limits import retry_after
 from .messages import Reply, Request, problem
 from .moments import stamp
@@ -41,7 +42,7 @@ def create(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
         extra = {"Retry-After": header} if header else {}
         return problem(429, "too many exports are running", **extra)
     export = sim.orders.create(wanted, Selection.of(sim.bundles), settings, now)
-    return Reply.json({"operationId": export.operation.id})
+    return v1(sim, {"operationId": export.operation.id})
 
 
 def operation(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
@@ -51,7 +52,7 @@ def operation(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply
         return problem(404, "operation not found")
     with sim.operations.lock:
         found.look(sim.settings, sim.now(), polled=True)
-        return Reply.json(found.shown(sim.settings))
+        return v1(sim, found.shown(sim.settings))
 
 
 def cancel(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:

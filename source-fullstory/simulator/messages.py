@@ -66,6 +66,10 @@ class Reply:
         return cls(status, {"Content-Type": "application/json", **extra}, json.dumps(value).encode())
 
 
+class BadRequest(Exception):
+    """The request makes no sense: status 400, and why."""
+
+
 class Hangup(Exception):
     """End the connection now: `reset` as an abort, otherwise properly, but before the body is complete."""
 

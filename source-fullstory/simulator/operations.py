@@ -31,6 +31,7 @@ class Operation:
     polls: int = 0
     will_fail: str = ""  # the reason why it will not be completed
     lost: bool = False
+    by_itself: bool = False  # it does not go on because someone looks
     percent: int = 0
     expires_days: float = field(default=7.0, repr=False)
 
@@ -41,7 +42,7 @@ class Operation:
 
     def look(self, settings: Settings, now: float, *, polled: bool) -> None:
         """Go on as far as it has come by now."""
-        if not self.running or settings.export_never_completes:
+        if not self.running or self.by_itself or settings.export_never_completes:
             return
         done = self._share(settings, now)
         self.percent = min(99, int(done * 100))
@@ -86,6 +87,9 @@ class Operations:
     def __init__(self) -> None:
         self._all: dict[str, Operation] = {}
         self.lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._all)
 
     def add(self, operation: Operation) -> Operation:
         """One more; an id that is taken raises."""

@@ -20,6 +20,12 @@ PendingState = Literal["PENDING", "UNKNOWN", "omitted"]
 Unsettled = Literal["values", "some", "missing"]
 EmptyExport = Literal["gzip", "bytes"]
 Totals = Literal["all", "range"]
+Paging = Literal["key", "offset"]
+LastToken = Literal["empty", "absent", "null"]
+HistoryToken = Literal["next_pagination_token", "nextPaginationToken"]
+HistoryParameter = Literal["paginationToken", "either"]
+Names = Literal["camel", "snake"]
+OperationOrder = Literal["newest", "oldest", "unordered"]
 
 TRICKS = frozenset(
     {
@@ -40,6 +46,7 @@ TRICKS = frozenset(
 )
 OPTIONAL_TRICKS = frozenset({"over_64_bits"})  # integers that no 64-bit parser can read
 REGENERATIONS = frozenset({"order", "settled", "column", "numbers"})
+FREE_SETS = frozenset({"not_offered"})  # of any text
 VOCABULARIES = {"tricks": TRICKS | OPTIONAL_TRICKS, "regenerate": REGENERATIONS}
 
 
@@ -105,7 +112,23 @@ class Settings:
     unsettled: Unsettled = "values"  # what younger ones lack: final values, half of them are missing, or all are
     individual_totals: Totals = "all"  # whether numbers of people are of all time or of the asked range
 
+    # Everything else on the API host
+    not_offered: frozenset[str] = frozenset()  # beginnings of paths that the account's plan does not include
+    not_offered_status: int = 403
+    anywhere: bool = True  # whether webhooks are
+    no_anywhere_status: int = 403
+    user_page_size: int = 20
+    page_cap: int = 0  # more rows than that are on no page, whatever `limit` asks for; 0 = no such cap
+    paging: Paging = "key"  # what a token remembers: the last row, or only how many came before it
+    last_token: LastToken = "empty"  # how the last page says that it is  # noqa: S105
+    names: Names = "camel"  # of version 1: as in the examples, or as in the schemas
+    history_token: HistoryToken = "next_pagination_token"  # as in the examples, or as in the schema  # noqa: S105
+    history_parameter: HistoryParameter = "paginationToken"  # either: `pagination_token` too
+    platform_required: bool = False  # without one, domain and features are those of the web
+    operation_order: OperationOrder = "newest"
+
     # Pace.
+    requests_per_second: int = 0  # all but /export/list and /export/get; 0 = no limit
     downloads_per_minute: int = 2  # 0 = no limit
     lists_per_minute: int = 0
     window_seconds: float = 60.0  # how long the "minute" of both limits lasts
@@ -136,7 +159,7 @@ def _checked(name: str, value: object) -> object:
     hint = _hints().get(name)
     if hint is None:
         raise AttributeError(f"no such setting: {name}")
-    if name in VOCABULARIES:
+    if name in VOCABULARIES or name in FREE_SETS:
         return _checked_set(name, value)
     allowed = get_args(hint)
     if get_origin(hint) is Literal and value not in allowed:
@@ -147,7 +170,7 @@ def _checked(name: str, value: object) -> object:
 def _checked_set(name: str, value: object) -> frozenset[str]:
     if not isinstance(value, frozenset | set | list | tuple):
         raise TypeError(f"{name} is a set of names, not {value!r}")
-    unknown = set(value) - VOCABULARIES[name]
+    unknown = set(value) - VOCABULARIES.get(name, frozenset(value))
     if unknown:
         raise ValueError(f"{name} are any of {', '.join(sorted(VOCABULARIES[name]))}, not {sorted(unknown)}")
     return frozenset(value)
