@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -48,7 +47,7 @@ class ObjectStream(WholeStream):
     """What FullStory answers at `path`: one row, under a constant id. Skipped where FullStory does not offer it."""
 
     path: ClassVar[str]
-    primary_key = ("id",)
+    primary_key: ClassVar[tuple[str, ...]] = ("id",)
 
     def pages(self) -> Iterator[Page]:
         """The rows, as FullStory has them. Raises errors.FullStoryError."""
@@ -83,45 +82,47 @@ class ListStream(ObjectStream):
 
 
 class ChangedListStream(ListStream):
-    """A list of which only rows that are new since the last sync are put out. State: {cursor_field: the greatest time
-    that was seen}."""
+    """A list of which only rows that are new, or have changed, since the last sync are put out.
+
+    State: {cursor_field: the greatest time that was seen, "read_at": when}.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._greatest = ""
-        self.since = ""
-        """Where this sync begins, as event_key.instant writes it; "" on the first sync."""
+        self._before = self._greatest = ""
+        self._unsure = ""
+        """What changed from then on may have escaped the last sync, which was reading about that time."""
 
     def open(self, state: Mapping[str, Any]) -> None:
-        text = state.get(self.cursor_field)
-        if not text:
+        if not state.get(self.cursor_field):
             return
-        saved = epochs.parse_or_none(text)
-        if saved is None:
+        greatest = epochs.parse_or_none(state[self.cursor_field])
+        if greatest is None:
             raise self.unreadable_state(state)
-        if saved > self.api.sync_start + FUTURE_SECONDS:
-            logger.warning(f"{self.name}: the saved state lies in the future ({text}); going on from now.")
-            saved, text = self.api.sync_start, epochs.to_text(self.api.sync_start)
-        self._greatest = instant(text)
-        self.since = instant(epochs.to_text(saved - _LOOKBACK_SECONDS))
+        if greatest > self.api.sync_start + FUTURE_SECONDS:
+            logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
+            state = {self.cursor_field: epochs.to_text(self.api.sync_start)}
+        self._before = self._greatest = instant(state[self.cursor_field])
+        read_at = epochs.parse_or_none(state.get("read_at"))
+        since = greatest if read_at is None else read_at
+        self._unsure = instant(epochs.to_text(min(since, self.api.sync_start) - _LOOKBACK_SECONDS))
 
     def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
         for page in super().read_slice(stream_slice):
             if isinstance(page, list):
-                self._greatest = max(self._greatest, *(self.changed_at(row) for row in page), "")
+                self._greatest = max([self._greatest, *map(self.changed_at, page)])
                 yield [row for row in page if self.is_new(row)]
 
     def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
-        return {self.cursor_field: f"{self._greatest}Z"} if self._greatest else {}
+        if not self._greatest:
+            return {}
+        return {self.cursor_field: f"{self._greatest}Z", "read_at": epochs.to_text(self.api.sync_start)}
 
     def changed_at(self, row: Mapping[str, Any]) -> str:
-        """When the row last changed, as far as it tells."""
+        """When the row last changed, as event_key.instant writes it; "" if it does not tell."""
         return instant(row.get(self.cursor_field))
 
     def is_new(self, row: Mapping[str, Any]) -> bool:
         """Has the row come, or changed, since the last sync? One without a date always counts as new."""
         changed = self.changed_at(row)
-        return not changed or changed >= self.since
-
-    @abstractmethod
-    def pages(self) -> Iterator[Page]: ...
+        return not changed or changed > self._before or changed >= self._unsure

@@ -189,7 +189,7 @@ def test_every_form_of_the_file(account: Account, encoding: str, framing: str, e
 
 @pytest.mark.parametrize("form", ["gzip", "bytes"])
 def test_windows_without_events(account: Account, form: str) -> None:
-    account.sim.settings.empty_export = form
+    account.sim.settings.change(empty_export=form)
     early = epochs.to_text(account.sim.bundles[0].start - 2 * DAY)
     assert_rows(account.sync(start_date=early).records(), final(account))
 
