@@ -219,7 +219,7 @@ class FullStorySimulator:
     # The rest of the account.
 
     def fill_account(self, count: int = 45) -> Account:
-        """About `count` users, segments, operations, versions of each setting, and so on; replaces `account` and `recording`."""
+        """About `count` of everything: users, segments, versions … Replaces `account` and `recording`."""
         now = self.now()
         self.account = filled(self.settings.seed, now, count, self.settings.org_id)
         for segment in made_up(self.settings.seed, count):
