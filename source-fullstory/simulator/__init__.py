@@ -1,4 +1,4 @@
-"""FullStory's Data Export API on localhost, for tests, the demo and benchmarks. Knows nothing of the connector."""
+"""FullStory's server API on localhost, for tests, the demo and benchmarks. Knows nothing of the connector."""
 
 from .bulk import BulkEvents
 from .bundles import Bundle, bundle_id, epoch

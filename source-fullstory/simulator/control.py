@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .faults import Fault
 from .messages import Reply, Request
+from .segments import Segment
 
 if TYPE_CHECKING:
     from .core import FullStorySimulator
@@ -82,6 +83,16 @@ def _operation(sim: FullStorySimulator, given: dict[str, Any]) -> object:
     return {"id": sim.add_operation(**given).id}
 
 
+def _segment(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    return asdict(sim.add_segment(Segment(**given)))
+
+
+def _expire(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+    """`{"id": …}` of an export."""
+    sim.expire_export(given["id"])
+    return {"id": given["id"]}
+
+
 def _exports(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
     return [
         {
@@ -121,6 +132,8 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("POST", "event_truth"): lambda sim, given: sim.event_truth(**given),
     ("POST", "individual_truth"): lambda sim, given: sim.individual_truth(**given),
     ("GET", "exports"): _exports,
+    ("POST", "expire"): _expire,
+    ("POST", "segment"): _segment,
     ("POST", "operation"): _operation,
     ("POST", "account"): _account,
     ("POST", "fill"): _fill,

@@ -16,14 +16,14 @@ from .bulk import BulkEvents
 from .bundles import Bundle, Moment, Shelf, bundle_id, epoch
 from .delivery import Delivery, rows_of
 from .exports import Export, Exports
-from .faults import NO_FAULT, Fault, FaultBook
+from .faults import DAMAGES, NO_FAULT, Fault, FaultBook
 from .individuals import individuals
 from .limits import Promises, RateLimit
 from .messages import Reply, Request
-from .moments import SECOND, bound
+from .moments import SECOND
 from .operations import Operation, Operations
 from .recording_settings import KINDS, RecordingSettings
-from .rows import EventSource, ListedEvents, Row, decode, united
+from .rows import EventSource, ListedEvents, Row, decode, instant, united
 from .segments import Segment, built_in, made_up
 from .selection import Selection
 from .server import Listener
@@ -31,12 +31,12 @@ from .settings import Encoding, Settings, Style
 from .world import GeneratedEvents, World, WorldEvents
 
 OTHER_OPERATIONS = ("DELETE_USER", "DELETE_SESSION", "DELETE_SEGMENT_USERS", "DELETE_SEGMENT_SESSIONS")
-YEAR = 31_536_000.0
+OPENED = 1_577_836_800.0  # when the account was
 Events = int | Iterable[Row | bytes] | EventSource | None
 
 
 class FullStorySimulator:
-    """FullStory's Data Export API on localhost; `url` serves as both API and export host.
+    """FullStory's server API on localhost; `url` serves as both API and export host.
 
     `settings` may be changed at any time. `on_request` is called with every API and storage request before it is
     answered, on the request's own thread: the place to change data in the middle of a sync.
@@ -51,7 +51,7 @@ class FullStorySimulator:
         self.orders = Exports(self.operations)
         self.segments = {segment.id: segment for segment in built_in()}
         self.account = Account()
-        self.recording = RecordingSettings(self.settings.seed, self.now() - YEAR)
+        self.recording = RecordingSettings(self.settings.seed, OPENED)
         self.limits = {name: RateLimit() for name in ("downloads", "lists", "exports", "requests")}
         self.promises = Promises()
         self._faults = FaultBook(self.settings.seed)
@@ -169,9 +169,10 @@ class FullStorySimulator:
         return sum(len(bundle.events) for bundle in self.bundles)
 
     def prepare(self) -> None:
-        """Make the bytes of big bundles now instead of during their first download."""
-        for bundle in self.bundles:
-            self.delivery.prepare(bundle, self.settings)
+        """Make the bytes of big bundles and exports now instead of during their first download."""
+        sources: list[Bundle | Export] = [*self.bundles, *self.exports]
+        for source in sources:
+            self.delivery.prepare(source, self.settings)
 
     # Segment exports.
 
@@ -218,7 +219,7 @@ class FullStorySimulator:
     # The rest of the account.
 
     def fill_account(self, count: int = 45) -> Account:
-        """About `count` users, segments, operations, versions of each setting, and so on; replaces `account`."""
+        """About `count` of everything: users, segments, versions … Replaces `account` and `recording`."""
         now = self.now()
         self.account = filled(self.settings.seed, now, count, self.settings.org_id)
         for segment in made_up(self.settings.seed, count):
@@ -226,6 +227,7 @@ class FullStorySimulator:
         for number in range(count):
             kind = OTHER_OPERATIONS[number % len(OTHER_OPERATIONS)]
             self.add_operation(kind, when=now - (count - number) * 86_400, details={"uid": f"cust-{number}"})
+        self.recording = RecordingSettings(self.settings.seed, OPENED)
         for kind, (_, platforms) in KINDS.items():
             for platform in platforms:
                 for number in range(count):
@@ -310,6 +312,8 @@ class FullStorySimulator:
         fault = self._faults.next_for(request.target) or NO_FAULT
         reply = api.failure(fault) if fault.answers else endpoint(self, request, fault)
         reply.fault = fault
+        if fault.kind in DAMAGES and isinstance(reply.body, bytes):
+            reply.body = reply.body[:-1] if fault.kind == "missing_bracket" else reply.body + b"}"
         if fault.retry_after.isdigit():
             self.promises.ask(request.path, float(fault.retry_after))
         return reply
@@ -320,7 +324,5 @@ def _has_key(request: Request) -> bool:
 
 
 def _span(start: Moment, stop: Moment) -> tuple[int, int]:
-    first, last = (bound(at) if isinstance(at, str) and "T" in at else epoch(at) * SECOND for at in (start, stop))
-    if first is None or last is None:
-        raise ValueError("a span has a start and a stop")
-    return first, last
+    first, last = (instant(at) for at in (start, stop))
+    return epoch(start) * SECOND if first is None else first, epoch(stop) * SECOND if last is None else last

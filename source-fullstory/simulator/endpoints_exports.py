@@ -36,12 +36,13 @@ def create(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
         return problem(no.status, str(no))
     except ValueError:
         return problem(400, "the body is not JSON")
-    if settings.max_running_exports and sim.orders.running(settings, now) >= settings.max_running_exports:
-        header, seconds = retry_after(settings.retry_after, settings.busy_seconds, now)
-        sim.promises.ask(request.path, seconds)
-        extra = {"Retry-After": header} if header else {}
-        return problem(429, "too many exports are running", **extra)
-    export = sim.orders.create(wanted, Selection.of(sim.bundles), settings, now)
+    with sim.operations.lock:
+        if settings.max_running_exports and sim.orders.running(settings, now) >= settings.max_running_exports:
+            header, seconds = retry_after(settings.retry_after, settings.busy_seconds, now)
+            sim.promises.ask(request.path, seconds)
+            extra = {"Retry-After": header} if header else {}
+            return problem(429, "too many exports are running", **extra)
+        export = sim.orders.create(wanted, Selection.of(sim.bundles), settings, now)
     return v1(sim, {"operationId": export.operation.id})
 
 

@@ -60,7 +60,12 @@ class Export:
 
     @cached_property
     def _count(self) -> int:
-        return sum(1 for _ in self._poured())
+        return self.selection.count(*self._span) if self._is_plain else sum(1 for _ in self._poured())
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether every row is exported as it is."""
+        return self.order.segment.one_in == 1 and not self.order.fields and not self.settle
 
     @property
     def _span(self) -> tuple[int, int]:
@@ -75,13 +80,12 @@ class Export:
         return served(self._events(), frozenset(), 0, shuffled=self.shuffled)
 
     def _events(self) -> Iterator[bytes]:
+        if self._is_plain:
+            yield from (raw for _, raw in self.selection.events(*self._span))
+            return
         segment, young = self.order.segment, int(self.created * SECOND) - self.settle
-        plain = segment.one_in == 1 and not self.order.fields
         for at, raw in self.selection.events(*self._span):
             settled = at < young or not self.settle
-            if plain and settled:
-                yield raw
-                continue
             row = decode(raw)
             if settled or self.unsettled == "values" or (self.unsettled == "some" and _is_early(row)):
                 row = row if settled or self.unsettled == "some" else unsettled(row)
@@ -152,11 +156,11 @@ class Exports:
             return list(self._all.values())
 
     def running(self, settings: Settings, now: float) -> int:
-        """How many are not over yet."""
-        exports = self.all()
-        for export in exports:
-            export.operation.look(settings, now, polled=False)
-        return sum(export.operation.running for export in exports)
+        """How many are not over yet; one that is lost does not count."""
+        operations = [export.operation for export in self.all() if not export.operation.lost]
+        for operation in operations:
+            operation.look(settings, now, polled=False)
+        return sum(operation.running for operation in operations)
 
     def _reason(self, export: Export, settings: Settings) -> str:
         """Why it will fail, or ""."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 # Said instead of the answer.
 ANSWERS = frozenset({"html", "error_object", "reset"})
-# Done to the content of a bundle before it is sent.
+# Done to the content of a file before it is sent; in an answer of JSON, all but the first are garbage at its end.
 DAMAGES = frozenset({"missing_bracket", "json_garbage", "crc", "deflate_boundary", "garbage"})
 # Done to the answer on its way.
 WIRES = frozenset({"stall_headers", "stall_body", "cut", "reset_body", "drip", "huge_length"})
@@ -31,7 +31,7 @@ class Fault:
                          "close" (nothing), or "terminated" (chunked, with a proper last chunk: a silent cut)
     drip                 `at` bytes every `seconds`
     huge_length          a Content-Length of `at` bytes (at least 1 TB), then only the true body
-    missing_bracket, json_garbage   the array is not closed, or followed by something
+    missing_bracket, json_garbage   the array (or the last line, or the object) is not closed, or followed by something
     crc, deflate_boundary, garbage   a wrong checksum; a gzip stream that ends between two deflate blocks, in the
                          middle of the rows; bytes after the end of the gzip stream
 

@@ -42,6 +42,15 @@ class Selection:
         shares = [share for source in self.sources if (share := list(dated(source, start, stop)))]
         yield from sorted(_united(shares) if len(shares) > 1 else (shares or [[]])[0], key=lambda event: event[0])
 
+    def count(self, start: int, stop: int) -> int:
+        """How many `events` gives, where they are bulk; those need not be made for it."""
+        return sum(
+            source.counted(start, stop)
+            if isinstance(source, BulkEvents)
+            else sum(1 for _ in dated(source, start, stop))
+            for source in self.sources
+        )
+
     def is_bulk(self, start: int, stop: int) -> bool:
         """Whether there may be too many to hold."""
         bulk = [source for source in self.sources if isinstance(source, BulkEvents)]

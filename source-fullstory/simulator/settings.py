@@ -89,7 +89,7 @@ class Settings:
     signed_url_seconds: float = 300.0
 
     # POST /segments/v1/exports and what follows
-    export_polls: int = 2  # the look at the operation at which it is completed
+    export_polls: int = 2  # so many looks at the operation find it pending
     export_seconds: float | None = None  # by the clock instead: seconds until it is completed
     export_never_completes: bool = False
     pending_state: PendingState = "PENDING"  # how the API names it
@@ -97,7 +97,7 @@ class Settings:
     export_fails_above_hours: float | None = None  # and all that cover more than so many hours
     export_fails_above_rows: int | None = None  # and all with more than so many rows
     export_losses: int = 0  # the operations of so many exports, from the first on, are not found
-    max_running_exports: int = 0  # more are refused with 429; 0 = no limit
+    max_running_exports: int = 0  # more are refused with 429 (one at which nobody looks goes on running); 0 = no limit
     busy_seconds: float = 1.0  # the wait which that 429 asks for
     exports_per_minute: int = 0  # of `window_seconds`; 0 = no limit
     unknown_segment_status: int = 404

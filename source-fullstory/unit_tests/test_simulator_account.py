@@ -1,5 +1,6 @@
 """What the simulator has besides events: lists in pages, settings with their history, and who may see what."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,9 +96,11 @@ def test_any_part_may_not_be_in_the_plan(sim: FullStorySimulator, status: int) -
 
 def test_too_many_requests_a_second_have_to_wait(sim: FullStorySimulator) -> None:
     sim.settings.requests_per_second = 2
-    answers = [call(sim, path) for path in ("/me", "/segments/v1", "/v2/users")]
-    assert [answer.status for answer in answers] == [200, 200, 429]
-    assert answers[2].headers["retry-after"] == "1"
+    answers = [call(sim, path) for path in ("/me", "/segments/v1", "/v2/users", "/v2/visit_profile") * 5]
+    assert answers[0].status == 200
+    refused = [answer for answer in answers if answer.status == 429]
+    assert len(refused) >= 10
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
     assert call(sim, "/api/v1/export/list").status == 200
 
 
@@ -105,6 +108,12 @@ def test_every_endpoint_can_fail(sim: FullStorySimulator) -> None:
     for path in sorted(ARCHITECT | ANYWHERE | STANDARD):
         sim.fault(Fault(path.replace("?", r"\?") + "$", "503"))
         assert [call(sim, path).status for _ in range(2)] == [503, 200]
+    for kind in ("missing_bracket", "json_garbage"):
+        sim.fault(Fault("/v2/users", kind))
+        with pytest.raises(json.JSONDecodeError):
+            assert call(sim, "/v2/users").json
+    sim.fault(Fault("/v2/users", "cut", at=100, framing="terminated"))
+    assert len(call(sim, "/v2/users").body) == 100
 
 
 # Pages
@@ -340,5 +349,8 @@ def test_other_processes_control_all_of_it(sim: FullStorySimulator) -> None:
     time = {"start": "2024-01-01T00:00:00Z", "end": "2024-01-02T00:00:00Z"}
     wanted = {"segmentId": "everyone", "type": "TYPE_EVENT", "format": "FORMAT_NDJSON", "timeRange": time}
     own = call(sim, "/segments/v1/exports", "POST", wanted).json["operationId"]
+    assert order("segment", id="mine", name="Mine")["id"] == "mine"
     (export,) = ask(sim.url, "/_simulator/exports").json
+    order("expire", id=export["id"])
+    assert sim.exports[0].expired
     assert (export["operation"], export["state"], export["rows"]) == (own, "PENDING", 480)
