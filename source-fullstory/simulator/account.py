@@ -98,7 +98,7 @@ def sessions(rng: Random, user_id: str, now: float, count: int, org: str) -> lis
     """So many sessions of a user, oldest first."""
     made = []
     for number in range(count):
-        key = f"{user_id}:{shop.identifier(rng, big=True)}"
+        key = f"{user_id}:{rng.getrandbits(63)}"
         url = f"https://app.fullstory.com/ui/{org}/session/{key}"
         made.append({"id": key, "app_url": url, "created_time": stamp(now - (count - number) * 3600)[:-8] + "Z"})
     return made

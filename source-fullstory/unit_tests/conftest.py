@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from simulator import FullStorySimulator, Settings
-from source_fullstory import api, exports
+from source_fullstory import api, exports, individuals
 from unit_tests.syncs import Account
 
 
@@ -15,6 +15,12 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "_LONGEST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(exports, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(exports, "_LONGEST_PAUSE_SECONDS", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def _long_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of individuals: one for all the years since the accounts of tests begin."""
+    monkeypatch.setattr(individuals, "_LONGEST_SECONDS", 100 * 365 * 86_400)
 
 
 @pytest.fixture
