@@ -13,12 +13,13 @@ class Exclusion:
     """Takes the fields that match any of `patterns` (names, or globs with `*`, `?` and `[...]`, case and all) out of
     records, and their columns out of schemas. What is in `kept` stays, for without its key no row has a place.
 
-    `objects` are fields that hold the account's own variables; these match by their own name.
+    `objects` are fields that hold the account's own variables; these go by their own names, and what is empty then is
+    left out.
     """
 
     def __init__(self, patterns: Sequence[str], kept: Collection[str], objects: Collection[str] = ()) -> None:
         self._patterns = tuple(patterns)
-        self._kept = frozenset(kept)
+        self._kept = frozenset((*kept, *objects))
         self._objects = tuple(objects)
         self._verdicts: dict[str, bool] = {}
 
@@ -28,8 +29,10 @@ class Exclusion:
             for row in page:
                 self._strip(row)
                 for name in self._objects:
-                    if isinstance(held := row.get(name), dict):
+                    if (held := row.get(name)) and isinstance(held, dict):
                         self._strip(held)
+                        if not held:
+                            del row[name]
         return page
 
     def columns(self, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -244,10 +244,12 @@ class ExportStream(FullStoryStream):
             raise self._given_up(window, failure) from failure
         window.orders += 1
         logger.info(f"{self.name}: ordered {window}")
-        self._begin(window)
+        self._begin(window, is_new=True)
 
-    def _begin(self, window: Window) -> None:
-        window.fetch = Fetch(self.client, window.operation, partial(fetch, self.client, window.operation, str(window)))
+    def _begin(self, window: Window, *, is_new: bool = False) -> None:
+        what = str(window)
+        begin = partial(fetch, self.client, window.operation, what, is_new=is_new)
+        window.fetch = Fetch(self.client, window.operation, begin)
 
     def _read(self, window: Window) -> Iterator[Page | Estimate]:
         for each in self._windows[: self._at_once]:

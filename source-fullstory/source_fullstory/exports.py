@@ -108,8 +108,11 @@ def download(client: Client, export: str, what: str) -> Spool:
         raise ExportFailed(f"its download {given_up}") from given_up
 
 
-def fetch(client: Client, operation: str, what: str) -> Spool:
-    """Wait for the export, and download it."""
+def fetch(client: Client, operation: str, what: str, *, is_new: bool = False) -> Spool:
+    """Wait for the export, and download it. One that was just ordered is not looked at at once: it cannot be ready,
+    and its operation has to be in the state before anything goes on."""
+    if is_new:
+        client.pause(_FIRST_PAUSE_SECONDS)
     return download(client, wait_for(client, operation, what), what)
 
 

@@ -32,9 +32,6 @@ class Listing:
     token: str = ""
     limit: int = 0
 
-    def params(self, more: Params) -> Params:
-        return {**more, "limit": self.limit} if self.limit else more
-
 
 def fetch_page(client: Client, path: str, listing: Listing, params: Params) -> tuple[Page, str]:
     """One page, and the token of the next one ("" at the end). Raises as Client.get does."""
@@ -48,8 +45,14 @@ def pages(client: Client, path: str, listing: Listing, params: Params) -> Iterat
     A server that does not know a parameter ignores it, and would give the first page for ever: then the token is
     sent under its other names. Raises AirbyteTracedException if none of them brings another page.
     """
-    asked = listing.params(params)
-    rows, token = fetch_page(client, path, listing, asked)
+    asked = {**params, "limit": listing.limit} if listing.limit else params
+    try:
+        rows, token = fetch_page(client, path, listing, asked)
+    except errors.Refused:
+        if asked is params:
+            raise
+        asked = params  # smaller pages, of a server that does not take the documented limit
+        rows, token = fetch_page(client, path, listing, asked)
     yield rows
     names = [*dict.fromkeys(name for name in (listing.token, *_ASKED) if name)]
     before, empty = set(map(_text, rows)), 0

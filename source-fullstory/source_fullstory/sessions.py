@@ -20,6 +20,7 @@ _SESSIONS = Listing("results")
 _USERS_PER_SLICE = 20
 _MOST_WAITING = 100  # slices: users are listed faster than they are asked for
 _POLL_SECONDS = 0.1
+_SOME_IDS = 10_000
 _LIMITS = (1000, 100, 20)
 """How many sessions to ask for: the most is not documented, and without a number FullStory gives 20."""
 
@@ -39,6 +40,7 @@ class SessionStream(FullStoryStream):
         self._waiting: deque[list[User]] = deque([_LISTING])
         self._lock = Lock()
         self._limits = list(_LIMITS)
+        self._some_ids: set[Any] = set()
         self._ids_tell = False
         self._asked = self._nameless = self._cut = 0
 
@@ -65,6 +67,8 @@ class SessionStream(FullStoryStream):
                 users = [user for user in page if user.get("uid") or user.get("email")]
                 self._nameless += len(page) - len(users)
                 self._asked += len(users)
+                if len(self._some_ids) < _SOME_IDS:
+                    self._some_ids.update(user.get("id") for user in page)
                 for start in range(0, len(users), _USERS_PER_SLICE):
                     some = users[start : start + _USERS_PER_SLICE]
                     while len(self._waiting) > _MOST_WAITING:
@@ -81,10 +85,14 @@ class SessionStream(FullStoryStream):
         except errors.Missing:
             return []  # the user has been deleted since
         # Several users may have one uid or address, and each is asked for. An id is documented as `user:session`;
-        # should it not begin with ids as the list of users has them, nothing is left out.
-        own = [row for row in rows if str(row.get("id")).partition(":")[0] == user["id"]]
-        self._ids_tell |= bool(own)
-        return [{**row, "user_id": user["id"]} for row in (own if self._ids_tell else rows)]
+        # should the first part be none that the list of users knows, nothing is left out.
+        owners = [str(row.get("id")).partition(":")[0] for row in rows]
+        self._ids_tell |= not self._some_ids.isdisjoint(owners) or user["id"] in owners
+        return [
+            {**row, "user_id": user["id"]}
+            for row, owner in zip(rows, owners, strict=True)
+            if owner == user["id"] or not self._ids_tell
+        ]
 
     def _with_limit(self, who: Mapping[str, Any]) -> Page:
         """The sessions, with the greatest limit that FullStory takes."""

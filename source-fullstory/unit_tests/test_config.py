@@ -82,3 +82,21 @@ def test_the_form_asks_for_what_the_code_reads() -> None:
     assert fields["api_key"]["airbyte_secret"] is True
     hidden = {name for name, field in fields.items() if field.get("airbyte_hidden")}
     assert hidden == {"downloads_per_minute", "api_url", "export_url"}
+
+
+@pytest.mark.parametrize("names", ["UserEmail", [1], {"a": 1}, [""]])
+def test_fields_to_leave_out_are_a_list_of_names(names: Any) -> None:
+    with pytest.raises(AirbyteTracedException, match="Give a list of field names"):
+        Config.parse({"api_key": KEY, "exclude_fields": names})
+
+
+@pytest.mark.parametrize("source", [{"method": "carrier pigeon"}, "bundles", {"segment_id": "x"}, [1]])
+def test_the_source_of_events_is_one_of_two(source: Any) -> None:
+    with pytest.raises(AirbyteTracedException, match="Give events_source a method"):
+        Config.parse({"api_key": KEY, "events_source": source})
+
+
+@pytest.mark.parametrize(("name", "value"), [("window_hours", 25), ("settle_hours", -1), ("lookback_hours", "x")])
+def test_hours_are_whole_numbers_within_bounds(name: str, value: Any) -> None:
+    with pytest.raises(AirbyteTracedException, match=f"{name} is {value!r}. Give a whole number"):
+        Config.parse({"api_key": KEY, "events_source": {"method": "segment_export", name: value}})

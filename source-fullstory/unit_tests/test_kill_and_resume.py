@@ -1,14 +1,18 @@
 """A sync killed at any moment and resumed from its last state ends with the table of one that never was."""
 
+import itertools
 import json
 import random
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from simulator import Fault, Request
+from source_fullstory import epochs
 from unit_tests.syncs import ROOT, Account, assert_rows
 
 KILLS = 6
@@ -59,10 +63,80 @@ def test_killed_and_resumed_syncs_end_with_the_same_table(account: Account, tmp_
     assert destination.state[0]["stream"]["stream_state"]["holes"] == []
 
 
-def run(arguments: list[str], destination: Destination, lines: int | None) -> bool:
-    """Run a sync, and kill it after so many lines; was it?"""
+@pytest.fixture
+def exporting(account: Account) -> Account:
+    """Four days of events that come by segment export."""
+    today = int(time.time()) // 86_400 * 86_400
+    account.sim.settings.change(events_per_day=500, export_polls=1, row_order="shuffled")
+    account.sim.add_period(today - 5 * 86_400, today - 86_400)
+    account.config["start_date"] = epochs.to_text(today - 5 * 86_400)
+    account.config["events_source"] = {"method": "segment_export", "window_hours": 12, "settle_hours": 12}
+    return account
+
+
+def windows(account: Account) -> list[tuple[str, str]]:
+    return [export.order.window for export in account.sim.exports]
+
+
+PHASES = {
+    "an order": "/segments/v1/exports",
+    "a look at the operation": "/operations/v1/",
+    "the address": "/results",
+    "the download": "fullstoryapp-search-export",
+}
+
+
+@pytest.mark.parametrize("phase", list(PHASES))
+def test_a_sync_killed_in_a_phase_of_an_export_goes_on_with_it(exporting: Account, tmp_path: Path, phase: str) -> None:
+    sim, destination, rng = exporting.sim, Destination(), random.Random(phase)
+    killed = 0
+    for _ in range(4):
+        processes: list[subprocess.Popen[bytes]] = []
+        sim.on_request = _killer(processes, PHASES[phase], rng.randrange(4))
+        arguments = exporting.arguments(tmp_path, state=destination.state)
+        killed += run(arguments, destination, None, processes)
+    sim.on_request = None
+    assert killed
+    assert not run(exporting.arguments(tmp_path, state=destination.state), destination, None)
+
+    first, last = sim.bundles[0].start, sim.bundles[-1].stop
+    assert_rows(destination.table.values(), sim.event_truth(first, last))
+    # A kill while an order is on its way leaves nobody who could know of it.
+    assert len(windows(exporting)) - len(set(windows(exporting))) <= (killed if phase == "an order" else 0)
+
+
+def test_exports_killed_anywhere_and_resumed_end_with_the_same_table(exporting: Account, tmp_path: Path) -> None:
+    sim, rng, destination = exporting.sim, random.Random(3), Destination()
+    for _ in range(KILLS):
+        run(exporting.arguments(tmp_path, state=destination.state), destination, rng.randrange(1_500))
+    assert not run(exporting.arguments(tmp_path, state=destination.state), destination, None)
+    assert_rows(destination.table.values(), sim.event_truth(sim.bundles[0].start, sim.bundles[-1].stop))
+    assert destination.state
+    assert destination.state[0]["stream"]["stream_state"]["exports"] == []
+
+
+def _killer(processes: list[subprocess.Popen[bytes]], path: str, after: int) -> Callable[[Request], None]:
+    """Kills the process when so many requests of that phase, and one more, have come."""
+    met = itertools.count()
+
+    def kill(request: Request) -> None:
+        if path in request.target and next(met) >= after:
+            processes[0].kill()
+
+    return kill
+
+
+def run(
+    arguments: list[str],
+    destination: Destination,
+    lines: int | None,
+    processes: list[subprocess.Popen[bytes]] | None = None,
+) -> bool:
+    """Run a sync (and put it into `processes`), and kill it after so many lines; was it?"""
     process = subprocess.Popen([sys.executable, "-m", "source_fullstory", *arguments], cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout
+    if processes is not None:
+        processes.append(process)
     with process.stdout:
         for number, line in enumerate(process.stdout):
             if number == lines:

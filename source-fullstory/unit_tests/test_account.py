@@ -1,0 +1,258 @@
+"""The account around the events: every page of every list, whichever way FullStory spells things."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import SyncMode
+from simulator import Fault, Request
+from source_fullstory.streams import STREAMS
+from unit_tests.syncs import Account, Row
+
+LISTS = ["users", "segments", "session_profiles", "element_block_rules", "webhook_endpoints", "operations"]
+HISTORIES = [stream.name for stream in STREAMS if stream.name.endswith("_history")]
+OBJECTS = ["block_rules", "geo_settings", "privacy_settings", "targeting_settings"]
+PLATFORM = ["domain_settings", "recording_features"]
+
+
+@pytest.fixture
+def account(account: Account) -> Account:
+    account.sim.fill_account(23)
+    account.sim.settings.change(user_page_size=5, page_cap=5)
+    return account
+
+
+def read(account: Account, name: str, state: Row | None = None, **config: Any) -> list[Row]:
+    mode = SyncMode.incremental if next(s for s in STREAMS if s.name == name).cursor_field else SyncMode.full_refresh
+    outcome = account.sync(state, streams=[name], mode=mode, **config)
+    assert outcome.status(name) == "COMPLETE"
+    return outcome.records(name)
+
+
+def key(name: str) -> Callable[[Row], tuple[Any, ...]]:
+    columns = next(stream.primary_key for stream in STREAMS if stream.name == name)
+    return lambda row: tuple(row[column] for column in columns)
+
+
+@pytest.mark.parametrize("name", [*LISTS, *HISTORIES])
+@pytest.mark.parametrize("last", ["empty", "absent", "null"])
+def test_every_page_is_read_and_none_twice(account: Account, name: str, last: str) -> None:
+    account.sim.settings.change(last_token=last)
+    whole = len(read(account, name))
+    assert whole >= 23
+    account.sim.clear_requests()
+    rows = read(account, name)
+    assert len(set(map(key(name), rows))) == len(rows) == whole
+    asked = [request.target for request in account.sim.requests]
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("name", [*OBJECTS, *PLATFORM, *HISTORIES, "segments", "operations", "webhook_endpoints"])
+def test_both_spellings_give_the_same_rows(account: Account, name: str) -> None:
+    camel = read(account, name)
+    account.sim.settings.change(names="snake", history_token="nextPaginationToken")
+    free = "elementRuleGroups"  # a map by ids, of which no schema tells
+    assert [{**row, free: None} for row in read(account, name)] == [{**row, free: None} for row in camel]
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_token_under_another_name_is_found_out(account: Account, name: str) -> None:
+    """A server that ignores a parameter gives its first page again."""
+    whole = read(account, name)
+
+    def rename(request: Request) -> None:
+        # This server knows `page_token` only.
+        request.params.pop("paginationToken", None)
+        if "page_token" in request.params:
+            request.params["paginationToken"] = request.params.pop("page_token")
+
+    account.sim.on_request = rename
+    rows = read(account, name)
+    account.sim.on_request = None
+    assert rows == whole
+
+
+def test_a_list_that_never_ends_is_an_error(account: Account) -> None:
+    account.sim.on_request = lambda request: request.params.clear()
+    outcome = account.sync(streams=["users"])
+    account.sim.on_request = None
+    assert "the same page for ever" in outcome.errors()[0]["message"]
+    assert outcome.status("users") == "INCOMPLETE"
+
+
+@pytest.mark.parametrize("paging", ["key", "offset"])
+def test_rows_that_come_and_go_while_a_list_is_read(account: Account, paging: str) -> None:
+    """What was there all the time comes once. (Where the token is a place in the list, a row may be passed by when
+    one before it vanishes: nothing in the answers would tell.)"""
+    account.sim.settings.change(paging=paging)
+    users = account.sim.account.users
+    stays = [user["id"] for user in users]
+
+    def insert(request: Request) -> None:
+        if request.path == "/v2/users":
+            users.insert(0, {**users[0], "id": f"new-{len(users)}"})
+
+    account.sim.on_request = insert
+    found = [row["id"] for row in read(account, "users")]
+    account.sim.on_request = None
+    assert set(stays) <= set(found)
+    assert len(set(found)) == len(found)
+
+
+def test_a_limit_that_is_refused_is_left_out(account: Account) -> None:
+    whole = read(account, "segments")
+    account.sim.fault(Fault("segments/v1.*limit=", "400", times=99))
+    assert read(account, "segments") == whole
+
+
+@pytest.mark.parametrize("name", PLATFORM)
+def test_an_account_without_mobile_apps(account: Account, name: str) -> None:
+    account.sim.fault(Fault("platform=mobile", "404", times=9))
+    outcome = account.sync(streams=[name], mode=SyncMode.full_refresh)
+    assert [row["platform"] for row in outcome.records(name)] == ["web"]
+    assert outcome.log.count("one platform is left out") == 1
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_the_next_sync_brings_new_versions_and_asks_for_no_old_pages(account: Account, name: str) -> None:
+    kind = {
+        "block_rules_history": "blocking",
+        "domain_settings_history": "domain",
+        "geo_settings_history": "geo",
+        "privacy_settings_history": "privacy",
+        "recording_features_history": "features",
+        "targeting_settings_history": "targeting",
+    }[name]
+    state = account.sync(streams=[name]).state(name)
+    new = account.sim.change_setting(kind)
+    account.sim.clear_requests()
+    (row,) = read(account, name, state)
+    assert row["last_updated"] == new["metadata"]["lastUpdated"]
+    pages_read = Counter(request.params.get("platform") for request in account.sim.requests)
+    assert max(pages_read.values()) <= 2
+
+
+def test_an_operation_that_was_running_comes_again_when_it_is_over(account: Account) -> None:
+    running = account.sim.add_operation("DELETE_USER", "PENDING", when=account.sim.now() - 86_400 * 3)
+    first = account.sync(streams=["operations"])
+    assert [row["state"] for row in first.records("operations") if row["id"] == running.id] == ["PENDING"]
+    running.finish("COMPLETED", account.sim.now())
+    second = account.sync(first.state("operations"), streams=["operations"])
+    assert [(row["id"], row["state"]) for row in second.records("operations")] == [(running.id, "COMPLETED")]
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "unordered"])
+def test_operations_come_in_any_order(account: Account, order: str) -> None:
+    account.sim.settings.change(operation_order=order)
+    first = account.sync(streams=["operations"])
+    assert len(first.records("operations")) == 23
+    new = account.sim.add_operation()
+    second = account.sync(first.state("operations"), streams=["operations"])
+    assert [row["id"] for row in second.records("operations")] == [new.id]
+
+
+def test_a_state_from_the_future_counts_as_now(account: Account) -> None:
+    future = {"createdAt": "2999-01-01T00:00:00Z", "read_at": "2999-01-01T00:00:00Z"}
+    outcome = account.sync(future, streams=["operations"])
+    assert outcome.records("operations") == []
+    assert outcome.state("operations")["createdAt"] < "2999"
+    new = account.sim.add_operation(when=account.sim.now() + 5)
+    second = account.sync(outcome.state("operations"), streams=["operations"])
+    assert [row["id"] for row in second.records("operations")] == [new.id]
+
+
+def test_a_state_that_cannot_be_read(account: Account) -> None:
+    outcome = account.sync({"createdAt": "yesterday"}, streams=["operations"])
+    assert "cannot be read" in outcome.errors()[0]["message"]
+
+
+# Sessions
+
+
+def test_sessions_of_everyone_who_can_be_asked_for(account: Account) -> None:
+    users = account.sim.account.users
+    asked = {user["id"] for user in users if user["uid"] or user["email"]}
+    rows = read(account, "sessions")
+    truth = {row["id"] for user, rows in account.sim.account.sessions.items() if user in asked for row in rows}
+    assert {row["id"] for row in rows} == truth
+    assert all(row["id"].startswith(f"{row['user_id']}:") for row in rows)
+
+
+def test_the_log_says_what_sessions_cost_and_whom_they_leave_out(account: Account) -> None:
+    nameless = sum(not (user["uid"] or user["email"]) for user in account.sim.account.users)
+    log = account.sync(streams=["sessions"], mode=SyncMode.full_refresh).log
+    assert "once for each user" in log
+    assert f"{nameless:,} left out" in log
+
+
+def test_users_who_share_an_address_have_each_session_once(account: Account) -> None:
+    for user in account.sim.account.users:
+        user.update(uid="", email="info@example.com")
+    rows = read(account, "sessions")
+    assert len({row["id"] for row in rows}) == len(rows) == sum(map(len, account.sim.account.sessions.values()))
+
+
+def test_a_limit_of_sessions_that_is_refused_is_lowered(account: Account) -> None:
+    user = max(account.sim.account.users, key=lambda user: len(account.sim.account.sessions[user["id"]]))
+    user["uid"] = "busy"
+    account.sim.account.users = [user]
+    account.sim.fault(Fault("sessions.*limit=1000", "400", times=99))
+    assert len(read(account, "sessions")) == len(account.sim.account.sessions[user["id"]])
+
+
+def test_more_sessions_than_fullstory_shows_are_told_of(account: Account) -> None:
+    user = account.sim.account.users[-1]
+    user["uid"] = "busy"
+    account.sim.account.sessions[user["id"]] *= 60
+    log = account.sync(streams=["sessions"], mode=SyncMode.full_refresh).log
+    assert log.count("shows the newest 1,000 only") == 1
+
+
+def test_a_user_deleted_meanwhile_has_no_sessions(account: Account) -> None:
+    account.sim.fault(Fault("v2/sessions", "404", times=2))
+    assert read(account, "sessions")
+
+
+# Faults, on every endpoint
+
+
+@pytest.mark.parametrize("kind", ["500", "reset", "cut", "html", "429", "stall_body"])
+@pytest.mark.parametrize("name", ["users", "block_rules", "block_rules_history", "extraction_rules", "quotas"])
+def test_what_time_may_mend_is_tried_again(account: Account, name: str, kind: str) -> None:
+    whole = read(account, name)
+    account.sim.fault(Fault(".", kind, times=2, at=20, seconds=0.3, framing="length"))
+    assert read(account, name) == whole
+
+
+def test_an_answer_without_its_list_is_an_error(account: Account) -> None:
+    account.sim.fault(Fault("segments", "error_object", times=9))
+    outcome = account.sync(streams=["segments"], mode=SyncMode.full_refresh)
+    assert "has no list `segments`" in outcome.errors()[0]["message"]
+    assert "internal_error" in outcome.errors()[0]["message"]
+
+
+def test_a_limit_per_second_is_kept_to(account: Account) -> None:
+    account.sim.settings.change(requests_per_second=5, window_seconds=0.5)
+    assert len(read(account, "users")) == 23
+    assert account.sim.promises.broken == 0
+
+
+def test_empty_accounts(account: Account) -> None:
+    account.sim.fill_account(0)
+    for name in ("users", "session_profiles", "element_block_rules", "webhook_endpoints"):
+        assert read(account, name) == [], name
+    assert read(account, "sessions") == []
+
+
+# Fields to leave out
+
+
+def test_excluded_fields_of_users_are_in_no_record_and_in_no_schema(account: Account) -> None:
+    for number, user in enumerate(account.sim.account.users):
+        user["properties"] = {"plan": "gold", "ssn": f"secret-{number}", "ssn_2": "secret"}
+    outcome = account.sync(streams=["users"], mode=SyncMode.full_refresh, exclude_fields=["email", "ssn*", "id"])
+    rows = outcome.records("users")
+    assert all("email" not in row and row["properties"] == {"plan": "gold"} and row["id"] for row in rows)
+    assert "secret" not in json.dumps(rows)

@@ -1,0 +1,69 @@
+"""`exclude_fields`: what is named there is in no record and no schema, and keys stay what they are."""
+
+import time
+from typing import Any
+
+import pytest
+from airbyte_cdk.test.entrypoint_wrapper import discover
+from source_fullstory import SourceFullstory, epochs
+from unit_tests.syncs import Account, Row
+
+DAY = 86_400
+PATTERNS = ["UserEmail", "PageIp", "evt_*_real", "user_*", "Email", "*Url", "email"]
+WAYS = [{"method": "bundles"}, {"method": "segment_export"}]
+
+
+@pytest.fixture
+def account(account: Account) -> Account:
+    today = int(time.time()) // DAY * DAY
+    account.sim.add_period(today - 4 * DAY, today - 2 * DAY)
+    account.config["start_date"] = epochs.to_text(today - 4 * DAY)
+    account.sim.fill_account(10)
+    return account
+
+
+def names(value: Any) -> set[str]:
+    """Every field name at every depth."""
+    if isinstance(value, dict):
+        return set(value).union(*map(names, value.values()))
+    return set().union(*map(names, value)) if isinstance(value, list) else set()
+
+
+def excluded(name: str) -> bool:
+    return name in PATTERNS or name.endswith("Url") or name.startswith("user_")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way["method"])
+def test_events_lose_what_is_named_and_keep_their_keys(account: Account, way: Row) -> None:
+    whole = account.sync(events_source=way).records()
+    some = account.sync(events_source=way, exclude_fields=PATTERNS).records()
+    assert sorted(row["event_key"] for row in some) == sorted(row["event_key"] for row in whole)
+    assert any(map(excluded, names(whole)))
+    assert not any(map(excluded, names(some)))
+    assert not any(name.startswith("evt_") and name.endswith("_real") for name in names(some))
+    assert any(name.startswith("evt_") and name.endswith("_str") for name in names(some))
+
+
+def test_individuals_lose_what_is_named_and_keep_their_keys(account: Account) -> None:
+    rows = account.sync(streams=["individuals"], exclude_fields=[*PATTERNS, "*"]).records("individuals")
+    assert rows
+    assert names(rows) == {"IndvId", "LastEventStart", "window_start", "window_end"}
+
+
+def test_users_lose_what_is_named(account: Account) -> None:
+    rows = account.sync(streams=["users"], exclude_fields=PATTERNS).records("users")
+    assert rows
+    assert "email" not in names(rows)
+
+
+def test_settings_are_not_concerned(account: Account) -> None:
+    rows = account.sync(streams=["segments"], exclude_fields=["*"]).records("segments")
+    assert {"id", "name", "url"} <= names(rows)
+
+
+def test_excluded_columns_are_not_in_the_catalog() -> None:
+    message: Any = discover(SourceFullstory(), {"api_key": "na1.key", "exclude_fields": PATTERNS}).catalog
+    schemas = {stream.name: stream.json_schema["properties"] for stream in message.catalog.streams}
+    assert not any(map(excluded, {*schemas["events"], *schemas["individuals"]} - {"user_vars"}))
+    assert "email" not in schemas["users"]
+    assert {"event_key", "bundle_id", "evt_vars", "user_vars"} <= set(schemas["events"])
