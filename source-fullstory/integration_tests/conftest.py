@@ -16,14 +16,17 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def fullstory() -> Iterator[FullStorySimulator]:
-    """A running FullStory with five bundles, which knows the key of sample_config.json, and no other."""
+    """A running FullStory with five bundles and a little of everything else, which knows the key of sample_config.json,
+    and no other."""
     settings = Settings(
         api_key=_load("sample_config.json")["api_key"],
         downloads_per_minute=0,
+        export_polls=0,
         tricks=TRICKS - {"nulls"},  # it writes "" where the schema, and Airbyte's tests, want a number
     )
     with FullStorySimulator(settings) as simulator:
         simulator.add_period("2025-01-01", "2025-01-06", hours=24)
+        simulator.fill_account()
         yield simulator
 
 
@@ -35,6 +38,9 @@ def configs(fullstory: FullStorySimulator) -> Path:
     for name in ("sample_config.json", "invalid_config.json"):
         address = {"api_url": fullstory.url, "export_url": fullstory.url}
         (folder / name).write_text(json.dumps(_load(name) | address))
+    # Bundles and exports differ in this setting only.
+    by_export = _load("sample_config.json") | address | {"events_source": {"method": "segment_export"}}
+    (folder / "segment_export_config.json").write_text(json.dumps(by_export))
     return folder
 
 

@@ -9,10 +9,12 @@ import json
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -27,7 +29,8 @@ from urllib3.exceptions import HTTPError
 
 from source_fullstory import errors
 from source_fullstory.config import Config, is_safe
-from source_fullstory.rate_limit import Limiter, retry_after
+from source_fullstory.decode import lenient
+from source_fullstory.rate_limit import Limiter, parsed_date, retry_after
 from source_fullstory.reader import Stopped
 
 Params = Mapping[str, Any]
@@ -44,6 +47,7 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _LONGEST_HINT_SECONDS = 3600.0  # a server that asks for a longer pause has failed this sync
 _LOG_SECONDS = 120.0  # of waiting, after which the log hears of it again
+_CLOCK_TOLERANCE_SECONDS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 
@@ -103,13 +107,14 @@ class FullStoryApi:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.sync_start = int(time.time())
-        """In Unix seconds."""
+        """In Unix seconds; by FullStory's clock, if ours is ahead of it."""
+        self.clock_known = False
+        self._lock = Lock()
         self.downloads = Limiter(config.downloads_per_minute)
         self.lists = Limiter()
         self.orders = Limiter()
         """Of segment exports."""
-        self.requests = Limiter(side_by_side=True)
-        """All others of the API host."""
+        self._limiters: defaultdict[str, Limiter] = defaultdict(partial(Limiter, side_by_side=True))
         self.storage = Limiter(side_by_side=True)
         self.session = _session(f"Basic {config.api_key}", config.num_workers)
         self._without_key = _session(None, config.num_workers)
@@ -117,6 +122,25 @@ class FullStoryApi:
     def client(self, stream: str, patience: Patience | None = None) -> Client:
         """A stream's own view of the API, with its own counters and its own stop switch."""
         return Client(self, stream, patience or Patience())
+
+    def limiter(self, path: str) -> Limiter:
+        """FullStory does not say which endpoints share a limit; the first two parts of the path come close."""
+        return self._limiters["/".join(path.split("/")[:3])]
+
+    def compare_clocks(self, headers: Mapping[str, str]) -> None:
+        """Set the start of the sync back if FullStory's clock is behind ours, as the first answer's Date tells.
+
+        With a clock that runs ahead, time would be exported, and count as read, before its events are there.
+        """
+        with self._lock:
+            known, self.clock_known = self.clock_known, True
+        date = parsed_date(headers.get("Date", ""))
+        if known or date is None:
+            return
+        ahead = int(time.time() - date.timestamp())
+        if ahead > _CLOCK_TOLERANCE_SECONDS:
+            logger.warning(f"This machine's clock is {ahead:,} s ahead of FullStory's; going by FullStory's.")
+            self.sync_start -= ahead
 
     def open_bundle(self, bundle_id: int) -> requests.Response:
         """The answer to /export/get, unread; a redirect is followed, but the key goes to FullStory only.
@@ -182,7 +206,13 @@ class Client:
         """
         url = self.api.config.api_url + path
         exchange = self._exchange(partial(_get, self.api.session, url, params), path, _expect_object)
-        return self._persist(path, url, self.api.requests, exchange)
+        return self._persist(path, url, self.api.limiter(path), exchange)
+
+    def learn_clock(self) -> None:
+        """Ask for anything, if nothing was asked yet, so that `api.sync_start` is by FullStory's clock."""
+        if not self.api.clock_known:
+            with suppress(errors.FullStoryError):
+                self.get("/me")
 
     def order(self, path: str, body: Body) -> Body:
         """What FullStory answers to a POST that begins an export. Raises as `get` does."""
@@ -234,7 +264,7 @@ class Client:
                 failures += not retry.throttled
                 for_all = retry.throttled or retry.wait is not None
                 pause = retry.wait or _backoff(failures + throttles)
-                if for_all:
+                if for_all and pause <= _LONGEST_HINT_SECONDS:
                     limiter.refuse(pause)  # all requests of this kind wait, not just this one, even if it gives up
                 elapsed = time.monotonic() - began
                 late = elapsed + pause > patience.seconds
@@ -272,6 +302,7 @@ class Client:
                     content = _content(response)
             except NETWORK_ERRORS as error:
                 raise Retry(f"failed ({root_cause(error)})") from error
+            self.api.compare_clocks(response.headers)
             check_status(response, endpoint, content)
             return expect(_json(content))
 
@@ -373,7 +404,11 @@ def _content(response: requests.Response) -> bytes:
 def _json(content: bytes) -> Any:
     try:
         return orjson.loads(content)
-    except ValueError as error:
+    except ValueError:
+        pass
+    try:
+        return lenient(content)
+    except (ValueError, RecursionError) as error:
         raise Retry("answered something that is not JSON") from error
 
 

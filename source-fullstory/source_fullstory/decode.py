@@ -102,10 +102,22 @@ def is_whole(chunks: Iterable[bytes], *, lines: bool = False) -> tuple[int, int]
     if head == _NOTHING and tail == _NOTHING[-1:]:
         return size, ends
     if not head.startswith((b"[", b"{") if lines else b"["):
-        raise BadBundle(f"is not a list of events but begins with {head.decode(errors='replace')!r}")
+        raise BadBundle(f"is not a list of events but {_quote(head)}")
     if tail != _CLOSING[head[:1]]:
         raise BadBundle(f"breaks off after {size:,} bytes of JSON, before its closing bracket")
     return size, ends
+
+
+def _quote(head: bytes) -> str:
+    """What it is, for the log; but no event, with whatever it may hold."""
+    try:
+        found = json.loads(head)
+    except ValueError:
+        found = {}
+    said = [str(found[name]) for name in ("code", "message") if isinstance(found, dict) and name in found]
+    if said or head.startswith(b"{"):
+        return f"an object ({', '.join(said) or 'of some kind'})"
+    return f"begins with {head.decode(errors='replace')!r}"
 
 
 def arrays(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -284,6 +296,11 @@ def _mended(value: Any) -> Any:
     except UnicodeEncodeError:
         return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     return value
+
+
+def lenient(content: bytes) -> Any:
+    """JSON that orjson refuses. Raises ValueError for what is none."""
+    return _mended(json.loads(content, parse_constant=_refuse))
 
 
 def _refuse(constant: str) -> Any:

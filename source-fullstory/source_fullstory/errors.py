@@ -16,6 +16,8 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_fullstory.reader import NotOffered
+
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504}) | frozenset(range(520, 531))
 _LONGEST_QUOTE = 300
 
@@ -98,6 +100,8 @@ def as_traced(error: Exception, stream: str) -> AirbyteTracedException:
     """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
     if isinstance(error, AirbyteTracedException):
         return error
+    if isinstance(error, NotOffered):
+        return _config_error(f"Stream {stream} was read in part. {error}", str(error))
     if isinstance(error, FullStoryError):
         message = (
             f"FullStory did not take a request for stream {stream} ({error}). What was read before is kept. "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
@@ -66,11 +66,12 @@ class Window:
         return f"the export of {epochs.to_text(self.start)} to {epochs.to_text(self.stop)}"
 
 
-def _expect_rows(spool: Spool, marks: frozenset[str]) -> None:
+def _expect_rows(spool: Spool, declared: Collection[str]) -> None:
+    """Raises BadBundle if no row has any field that rows have: then it is, say, an error object."""
     rows = next(batches(spool.chunks()), [])
-    if rows and marks.isdisjoint(rows[0]):
+    if rows and not any(name in declared for row in rows for name in row):
         spool.close()
-        raise BadBundle(f"holds something else than rows: {str(rows[0])[:120]}")
+        raise BadBundle(f"holds something else than rows, with the fields {', '.join(rows[0])[:120]}")
 
 
 def plan(spans: Iterable[Span], grid: int, ordered: Sequence[Window]) -> list[Window]:
@@ -115,15 +116,14 @@ class ExportStream(FullStoryStream):
 
     kind: ClassVar[str]
     """Of export: TYPE_EVENT or TYPE_INDIVIDUAL."""
-    marks: ClassVar[frozenset[str]]
-    """Every row has one of these fields; what has none, say an error object, is no row."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._coverage: Coverage | None = None
-        self._had_state = False
+        self._had_exports = False
         self._windows: list[Window] = []
-        self._busy = self._through = False
+        self._busy = False
+        self._through = True  # until `open` is
         self._at_once = self.config.num_workers + 1
         self._rows = 0
         self.floor = 0
@@ -132,7 +132,8 @@ class ExportStream(FullStoryStream):
     # planning
 
     def open(self, state: Mapping[str, Any]) -> None:
-        self._had_state = bool(state)
+        self.client.learn_clock()
+        self._had_exports = bool(state)
         self._coverage = self.load(state)
         start = self.config.start_date if self._coverage else self.config.first_start(self.api.sync_start)
         self.floor = start or 0
@@ -143,13 +144,17 @@ class ExportStream(FullStoryStream):
         horizon = (self.api.sync_start - source.settle_hours * _HOUR) // grid * grid
         again = max(self.floor, self._coverage.read_to - source.lookback_hours * _HOUR)
         holes = [(hole.start, min(hole.stop, again)) for hole in self._coverage.holes]
-        self._windows = plan([*holes, (again, horizon)], self.longest(grid), self._ordered(state))
+        self._windows = plan([*holes, (again, horizon)], self.longest(grid), self._saved(state))
         logger.info(
             f"{self.name}: {len(self._windows):,} windows to export, up to {epochs.to_text(horizon)}; "
-            f"{sum(bool(window.operation) for window in self._windows)} of them ordered before"
+            f"{self._ordered()} of them ordered before"
         )
+        for window in self._windows:
+            if window.operation:
+                self._begin(window)
+        self._through = False
 
-    def _ordered(self, state: Mapping[str, Any]) -> list[Window]:
+    def _saved(self, state: Mapping[str, Any]) -> list[Window]:
         """What an earlier sync ordered and did not read."""
         try:
             return [
@@ -167,14 +172,15 @@ class ExportStream(FullStoryStream):
         if self._busy or not self.has_slices():
             return None
         self._busy = True
-        ordered = sum(bool(window.operation) for window in self._windows)
+        first = self._windows[0] if self._windows else None
         unordered = next((window for window in self._windows if not window.operation), None)
-        if unordered and (not ordered or (ordered < self._at_once and self.api.orders.is_free())):
+        ahead = self._ordered() < self._at_once and self.api.orders.is_free()
+        if unordered and (unordered is first or ahead):
             return _Order(unordered)
-        return _Read(self._windows[0] if self._windows else None)
+        return _Read(first)
 
     def has_slices(self) -> bool:
-        return bool(self._windows) or not self._through
+        return not self._through
 
     def read_slice(self, stream_slice: _Order | _Read) -> Iterator[Page | Estimate]:
         window = stream_slice.window
@@ -215,6 +221,9 @@ class ExportStream(FullStoryStream):
             raise RuntimeError("open() comes first")
         return self._coverage
 
+    def _ordered(self) -> int:
+        return sum(bool(window.operation) for window in self._windows)
+
     def _running(self) -> list[dict[str, str]]:
         return [
             {
@@ -231,17 +240,19 @@ class ExportStream(FullStoryStream):
 
     def _order(self, window: Window) -> None:
         body = order_body(self.kind, self.config.events_source.segment_id, window.start, window.stop)
-        ordered = sum(bool(each.operation) for each in self._windows)
         try:
-            answer = self.client.order_if_free(_PATH, body) if ordered else self.client.order(_PATH, body)
+            # The first is waited for, however long; what comes behind it, only if it costs no waiting.
+            waits = window is self._windows[0]
+            answer = self.client.order(_PATH, body) if waits else self.client.order_if_free(_PATH, body)
             if answer is None:
-                self._at_once = max(1, ordered)  # as many as FullStory makes at once
+                self._at_once = max(1, self._ordered())  # as many as FullStory makes at once
                 return
             window.operation = operation_id(answer)
         except (errors.Denied, errors.Missing, errors.Refused) as error:
             raise self._refused(error) from error
         except ExportFailed as failure:
             raise self._given_up(window, failure) from failure
+        self._had_exports = True
         window.orders += 1
         logger.info(f"{self.name}: ordered {window}")
         self._begin(window, is_new=True)
@@ -252,13 +263,10 @@ class ExportStream(FullStoryStream):
         window.fetch = Fetch(self.client, window.operation, begin)
 
     def _read(self, window: Window) -> Iterator[Page | Estimate]:
-        for each in self._windows[: self._at_once]:
-            if each.operation and not each.fetch:
-                self._begin(each)
         if window.fetch is None:
             raise RuntimeError("a window is ordered before it is read")
         spool = window.fetch.take()
-        _expect_rows(spool, self.marks)
+        _expect_rows(spool, self.declared())
         yield Estimate(self._rows + spool.lines * len(self._windows))
 
         def read(spool: Spool) -> Iterator[Page]:
@@ -323,9 +331,8 @@ class ExportStream(FullStoryStream):
     def _refused(self, error: errors.FullStoryError) -> Exception:
         """An account that has never had exports goes on without them; one that had them is told."""
         segment = self.config.events_source.segment_id
-        if isinstance(error, errors.Denied) and not self._had_state:
-            return self.not_offered(error)
-        if isinstance(error, errors.Missing) and not self._had_state and segment == "everyone":
+        missing = isinstance(error, errors.Missing) and segment == "everyone"
+        if (isinstance(error, errors.Denied) or missing) and not self._had_exports:
             return self.not_offered(error)
         message = (
             f"FullStory does not export segment {segment!r} for stream {self.name} ({error}). The key needs the "

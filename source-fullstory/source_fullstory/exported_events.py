@@ -17,7 +17,6 @@ class ExportedEventStream(ExportStream):
     """State: as of EventStream, which may go on where this one stopped, and the other way round."""
 
     kind = "TYPE_EVENT"
-    marks = frozenset({"EventStart", "EventType"})
     objects = OBJECTS
     kept = ADDED
     can_exclude = True

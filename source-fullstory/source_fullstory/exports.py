@@ -66,7 +66,7 @@ def wait_for(client: Client, operation: str, what: str) -> str:
     while True:
         try:
             answer = client.get(f"/operations/v1/{operation}")
-        except errors.Missing as error:
+        except errors.FullStoryError as error:
             raise ExportLost(str(error)) from error
         state, done = answer.get("state"), _percent(answer)
         if state == "COMPLETED":
@@ -102,7 +102,7 @@ def download(client: Client, export: str, what: str) -> Spool:
 
     try:
         return client.persist(f"the download of {what}", client.api.storage, attempt)
-    except (errors.Missing, errors.Refused) as error:
+    except errors.FullStoryError as error:
         raise ExportLost(str(error)) from error
     except GivenUp as given_up:
         raise ExportFailed(f"its download {given_up}") from given_up

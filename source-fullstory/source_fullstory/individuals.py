@@ -25,7 +25,6 @@ class IndividualStream(ExportStream):
     """
 
     kind = "TYPE_INDIVIDUAL"
-    marks = frozenset({"IndvId"})
     objects = ("user_vars",)
     kept = ("window_start", "window_end")
     can_exclude = True

@@ -17,6 +17,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_fullstory import errors
 from source_fullstory.api import Body, Client, Params
 from source_fullstory.reader import Page
+from source_fullstory.spelling import bare
 
 _NEXT = ("nextPaginationToken", "next_pagination_token", "next_page_token", "nextPageToken")
 _ASKED = ("paginationToken", "pagination_token", "page_token", "pageToken")
@@ -71,7 +72,7 @@ def pages(client: Client, path: str, listing: Listing, params: Params) -> Iterat
 
 def _rows(client: Client, path: str, body: Body, name: str) -> Page:
     """The rows; Go, which FullStory is written in, writes an empty list as null, or leaves it out."""
-    rows = body.get(name)
+    rows = next((value for field, value in body.items() if bare(field) == bare(name)), None)
     if rows is None and not any(isinstance(value, list | dict) for value in body.values()) and "code" not in body:
         return []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -29,13 +29,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if _NUMBER.fullmatch(text):
         return float(text)
-    until = _date(text)
+    until = parsed_date(text)
     if until is None:
         return None
-    return max(0.0, (until - (_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds())
+    return max(0.0, (until - (parsed_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds())
 
 
-def _date(text: str) -> datetime | None:
+def parsed_date(text: str) -> datetime | None:
+    """An HTTP date; None for anything else."""
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:

@@ -21,6 +21,8 @@ _USERS_PER_SLICE = 20
 _MOST_WAITING = 100  # slices: users are listed faster than they are asked for
 _POLL_SECONDS = 0.1
 _SOME_IDS = 10_000
+_MOST_REFUSED = 3
+"""Users, before the first that is answered, until it is clear that FullStory does not offer sessions at all."""
 _LIMITS = (1000, 100, 20)
 """How many sessions to ask for: the most is not documented, and without a number FullStory gives 20."""
 
@@ -37,15 +39,16 @@ class SessionStream(FullStoryStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._waiting: deque[list[User]] = deque([_LISTING])
+        self._waiting: deque[list[User]] = deque()
         self._lock = Lock()
         self._limits = list(_LIMITS)
         self._some_ids: set[Any] = set()
         self._ids_tell = False
-        self._asked = self._nameless = self._cut = 0
+        self._answered = self._refused = self._nameless = self._cut = 0
 
     def open(self, state: Mapping[str, Any]) -> None:
         logger.info(f"{self.name}: FullStory is asked once for each user, which takes long if there are many")
+        self._waiting.append(_LISTING)
 
     def take_slice(self) -> list[User] | None:
         with self._lock:
@@ -66,15 +69,14 @@ class SessionStream(FullStoryStream):
             for page in pages(self.client, "/v2/users", _USERS, {}):
                 users = [user for user in page if user.get("uid") or user.get("email")]
                 self._nameless += len(page) - len(users)
-                self._asked += len(users)
                 if len(self._some_ids) < _SOME_IDS:
-                    self._some_ids.update(user.get("id") for user in page)
+                    self._some_ids.update(str(user.get("id")) for user in page)
                 for start in range(0, len(users), _USERS_PER_SLICE):
                     some = users[start : start + _USERS_PER_SLICE]
+                    self._waiting.append([{name: user.get(name) for name in ("id", "uid", "email")} for user in some])
+                    yield []  # lets the other workers see the new slice
                     while len(self._waiting) > _MOST_WAITING:
                         self.client.pause(_POLL_SECONDS)
-                    self._waiting.append([{name: user.get(name) for name in ("id", "uid", "email")} for user in some])
-                yield []  # lets the other workers see the new slices
         except errors.FullStoryError as error:
             raise self.not_offered(error) from error
 
@@ -82,31 +84,46 @@ class SessionStream(FullStoryStream):
         who = {"uid": user["uid"]} if user["uid"] else {"email": user["email"]}
         try:
             rows = self._with_limit(who)
-        except errors.Missing:
-            return []  # the user has been deleted since
+        except errors.FullStoryError as error:
+            self._leave_out(error)
+            return []
+        self._answered += 1
         # Several users may have one uid or address, and each is asked for. An id is documented as `user:session`;
         # should the first part be none that the list of users knows, nothing is left out.
         owners = [str(row.get("id")).partition(":")[0] for row in rows]
-        self._ids_tell |= not self._some_ids.isdisjoint(owners) or user["id"] in owners
+        own = str(user["id"])
+        self._ids_tell |= own in owners or not self._some_ids.isdisjoint(owners)
         return [
-            {**row, "user_id": user["id"]}
+            {**row, "user_id": own}
             for row, owner in zip(rows, owners, strict=True)
-            if owner == user["id"] or not self._ids_tell
+            if owner == own or not self._ids_tell
         ]
+
+    def _leave_out(self, error: errors.FullStoryError) -> None:
+        """A user whom FullStory does not take, or has deleted since. Raises NotOffered if it is the same with all."""
+        self._refused += 1
+        if isinstance(error, errors.Denied) or (not self._answered and self._refused >= _MOST_REFUSED):
+            raise self.not_offered(error) from error
+        if self._refused == 1:
+            logger.warning(f"{self.name}: users whom FullStory does not take are left out ({error})")
 
     def _with_limit(self, who: Mapping[str, Any]) -> Page:
         """The sessions, with the greatest limit that FullStory takes."""
-        while True:
-            limit = self._limits[0]
+        for limit in list(self._limits):
             try:
-                (rows,) = pages(self.client, "/v2/sessions", _SESSIONS, {**who, "limit": limit})
+                rows = [
+                    row
+                    for page in pages(self.client, "/v2/sessions", _SESSIONS, {**who, "limit": limit})
+                    for row in page
+                ]
             except errors.Refused:
-                if limit == _LIMITS[-1]:
+                if limit == self._limits[-1]:
                     raise
-                self._limits = [each for each in self._limits if each < limit] or self._limits
             else:
+                self._limits = [each for each in self._limits if each <= limit]
                 self._tell_of_cut(len(rows), limit)
                 return rows
+        raise RuntimeError("there is a limit")
 
     def _tell_of_cut(self, rows: int, limit: int) -> None:
         self._cut += rows >= limit
@@ -119,7 +136,11 @@ class SessionStream(FullStoryStream):
         return {NO_CURSOR_STATE_KEY: True}
 
     def usage(self) -> str:
-        notes = f"{self._asked:,} users asked for, {self._nameless:,} left out that have no uid and no e-mail address"
+        notes = (
+            f"{self._answered:,} users asked for, {self._nameless:,} left out that have no uid and no e-mail address"
+        )
+        if self._refused:
+            notes += f", {self._refused:,} that FullStory does not take"
         if self._cut:
             notes += f", {self._cut:,} with more sessions than FullStory shows"
         return f"{notes}, {super().usage()}"

@@ -16,13 +16,14 @@ def respelled(page: Page, schema: Mapping[str, Any]) -> Page:
 
 def _respelled(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, dict) and (columns := schema.get("properties")):
-        names = {_bare(name): name for name in columns}
-        named = {names.get(_bare(name), name): each for name, each in value.items()}
+        names = {bare(name): name for name in columns}
+        named = {names.get(bare(name), name): each for name, each in value.items()}
         return {name: _respelled(each, columns.get(name, {})) for name, each in named.items()}
     if isinstance(value, list) and isinstance(items := schema.get("items"), dict):
         return [_respelled(each, items) for each in value]
     return value
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
+    """The name in neither spelling, to compare."""
     return name.replace("_", "").lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from typing import Any, ClassVar
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
@@ -27,17 +28,20 @@ class WholeStream(FullStoryStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._taken = False
+        self._is_waiting = False
+        self._lock = Lock()
 
     def open(self, state: Mapping[str, Any]) -> None:
-        """Nothing to plan."""
+        """Plan the slice; call it last, for until then other workers look for one."""
+        self._is_waiting = True
 
     def take_slice(self) -> Any | None:
-        taken, self._taken = self._taken, True
-        return None if taken else self.name
+        with self._lock:
+            waiting, self._is_waiting = self._is_waiting, False
+        return self.name if waiting else None
 
     def has_slices(self) -> bool:
-        return not self._taken
+        return self._is_waiting
 
     def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
         return {NO_CURSOR_STATE_KEY: True}
@@ -48,10 +52,29 @@ class ObjectStream(WholeStream):
 
     path: ClassVar[str]
     primary_key: ClassVar[tuple[str, ...]] = ("id",)
+    queries: ClassVar[tuple[Params, ...]] = ({},)
+    """What shows a part at a time is asked for each. A part that FullStory refuses is left out with a warning."""
 
     def pages(self) -> Iterator[Page]:
-        """The rows, as FullStory has them. Raises errors.FullStoryError."""
-        yield [{**self.client.get(self.path), "id": self.name}]
+        """The rows, as FullStory has them. Raises errors.FullStoryError, if every query is refused."""
+        refused: list[errors.FullStoryError] = []
+        for params in self.queries:
+            begun = False
+            try:
+                for page in self.pages_of(params):
+                    begun = True
+                    yield page
+            except errors.FullStoryError as error:
+                if begun:
+                    raise
+                refused.append(error)
+        if len(refused) == len(self.queries):
+            raise refused[0]
+        for refusal in refused:
+            logger.warning(f"{self.name}: a part is left out. {refusal}")
+
+    def pages_of(self, params: Params) -> Iterator[Page]:
+        yield [{**self.client.get(self.path, params), "id": self.name}]
 
     def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
         schema = self.json_schema()
@@ -73,50 +96,66 @@ class ListStream(ObjectStream):
     what was deleted."""
 
     listing: ClassVar[Listing]
-    queries: ClassVar[tuple[Params, ...]] = ({},)
-    """A list that shows a part at a time is asked for each."""
 
-    def pages(self) -> Iterator[Page]:
-        for params in self.queries:
-            yield from pages(self.client, self.path, self.listing, params)
+    def pages_of(self, params: Params) -> Iterator[Page]:
+        return pages(self.client, self.path, self.listing, params)
 
 
 class ChangedListStream(ListStream):
     """A list of which only rows that are new, or have changed, since the last sync are put out.
 
-    State: {cursor_field: the greatest time that was seen, "read_at": when}.
+    State: {cursor_field: the greatest time that was seen, "read_at": when, "parts": the greatest time of each part,
+    where a list has parts}.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._before = self._greatest = ""
+        self._before: dict[str, str] = {}
+        """The greatest time of each part that earlier syncs have seen, as event_key.instant writes it."""
+        self._greatest: dict[str, str] = {}
         self._unsure = ""
         """What changed from then on may have escaped the last sync, which was reading about that time."""
 
     def open(self, state: Mapping[str, Any]) -> None:
-        if not state.get(self.cursor_field):
-            return
-        greatest = epochs.parse_or_none(state[self.cursor_field])
-        if greatest is None:
-            raise self.unreadable_state(state)
-        if greatest > self.api.sync_start + FUTURE_SECONDS:
-            logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
-            state = {self.cursor_field: epochs.to_text(self.api.sync_start)}
-        self._before = self._greatest = instant(state[self.cursor_field])
-        read_at = epochs.parse_or_none(state.get("read_at"))
-        since = greatest if read_at is None else read_at
-        self._unsure = instant(epochs.to_text(min(since, self.api.sync_start) - _LOOKBACK_SECONDS))
+        if state.get(self.cursor_field):
+            self._go_on_from(state)
+        super().open(state)
+
+    def _go_on_from(self, state: Mapping[str, Any]) -> None:
+        saved = state.get("parts") or {"": state[self.cursor_field]}
+        self._before = {part: instant(self._to_now(text)) for part, text in saved.items()}
+        self._greatest = dict(self._before)
+        read_at = self._to_now(state.get("read_at") or state[self.cursor_field])
+        self._unsure = instant(epochs.to_text(epochs.parse(read_at) - _LOOKBACK_SECONDS))
+
+    def _to_now(self, text: Any) -> str:
+        """A saved time; one in the future counts as now."""
+        saved = epochs.parse_or_none(text)
+        if saved is None:
+            raise self.unreadable_state({self.cursor_field: text})
+        if saved > self.api.sync_start + FUTURE_SECONDS:
+            logger.warning(f"{self.name}: the saved state lies in the future ({text}); going on from now.")
+            return epochs.to_text(self.api.sync_start)
+        return str(text)
 
     def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
         for page in super().read_slice(stream_slice):
             if isinstance(page, list):
-                self._greatest = max([self._greatest, *map(self.changed_at, page)])
+                for row in page:
+                    part, changed = self.part_of(row), self.changed_at(row)
+                    self._greatest[part] = max(self._greatest.get(part, ""), changed)
                 yield [row for row in page if self.is_new(row)]
 
     def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
-        if not self._greatest:
+        times = {part: f"{greatest}Z" for part, greatest in self._greatest.items() if greatest}
+        if not times:
             return {}
-        return {self.cursor_field: f"{self._greatest}Z", "read_at": epochs.to_text(self.api.sync_start)}
+        state = {self.cursor_field: max(times.values()), "read_at": epochs.to_text(self.api.sync_start)}
+        return state if set(times) == {""} else {**state, "parts": times}
+
+    def part_of(self, row: Mapping[str, Any]) -> str:
+        """Which part of the list the row is of, if it has parts."""
+        return ""
 
     def changed_at(self, row: Mapping[str, Any]) -> str:
         """When the row last changed, as event_key.instant writes it; "" if it does not tell."""
@@ -124,5 +163,5 @@ class ChangedListStream(ListStream):
 
     def is_new(self, row: Mapping[str, Any]) -> bool:
         """Has the row come, or changed, since the last sync? One without a date always counts as new."""
-        changed = self.changed_at(row)
-        return not changed or changed > self._before or changed >= self._unsure
+        before, changed = self._before.get(self.part_of(row), ""), self.changed_at(row)
+        return not before or not changed or changed > before or changed >= self._unsure

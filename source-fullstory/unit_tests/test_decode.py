@@ -136,7 +136,7 @@ def test_what_is_no_array_of_objects_is_never_read_as_one(text: bytes, batch_siz
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (b'{"code":"x"}', "is not a list of events but begins with"),
+        (b'{"code":"x"}', "is not a list of events but an object"),
         (b"<html>", "<html>"),
         (b'[{"a":1},', "breaks off after 9 bytes"),
         (b"[", "breaks off"),
