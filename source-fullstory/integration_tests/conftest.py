@@ -38,9 +38,6 @@ def configs(fullstory: FullStorySimulator) -> Path:
     for name in ("sample_config.json", "invalid_config.json"):
         address = {"api_url": fullstory.url, "export_url": fullstory.url}
         (folder / name).write_text(json.dumps(_load(name) | address))
-    # Bundles and exports differ in this setting only.
-    by_export = _load("sample_config.json") | address | {"events_source": {"method": "segment_export"}}
-    (folder / "segment_export_config.json").write_text(json.dumps(by_export))
     return folder
 
 

@@ -27,6 +27,8 @@ def test_a_state_in_the_future_brings_nothing_but_what_is_always_read_whole(airb
     """It counts as now, and nothing has happened since. Each stream says where it stands all the same."""
     status, messages = airbyte.run(*READ, "--state", "/given/abnormal_state.json")
     assert status == 0
-    assert {record["stream"] for record in of_type(messages, "RECORD")} == STREAMS - set(CURSORS)
+    brought = {record["stream"] for record in of_type(messages, "RECORD")}
+    # The exports that other tests have ordered are operations, and some of these are still running.
+    assert brought - {"operations"} == STREAMS - set(CURSORS)
     states = of_type(messages, "STATE")
     assert {state["stream"]["stream_descriptor"]["name"] for state in states} == STREAMS

@@ -332,6 +332,8 @@ def check_status(response: requests.Response, endpoint: str, content: bytes) -> 
         raise Retry("was over the limit", retry_after(response.headers), throttled=True)
     if status in errors.RETRY_STATUSES:
         raise Retry(f"answered {status}", retry_after(response.headers))
+    if status in _REDIRECTS:
+        raise errors.redirected(endpoint, urlsplit(response.headers.get("Location", "")).netloc)
     if not 200 <= status < 300:
         raise errors.for_status(status, endpoint, _json_or_text(content))
 

@@ -81,6 +81,15 @@ def no_data_export(answer: str) -> AirbyteTracedException:
     )
 
 
+def redirected(endpoint: str, host: str) -> AirbyteTracedException:
+    return _config_error(
+        f"FullStory's API answered {endpoint} with a redirect to {host or 'nowhere'}, and the API key is not sent "
+        "anywhere else. If that is where your account's data is, put it into api_url; if not, find out what stands "
+        "between this machine and FullStory.",
+        f"{endpoint} redirected",
+    )
+
+
 def no_segment(segment: str, answer: str) -> AirbyteTracedException:
     return _config_error(
         f"FullStory has no segment {segment!r} ({answer}). Give the id of a segment, which the stream segments lists, "

@@ -149,9 +149,6 @@ class ExportStream(FullStoryStream):
             f"{self.name}: {len(self._windows):,} windows to export, up to {epochs.to_text(horizon)}; "
             f"{self._ordered()} of them ordered before"
         )
-        for window in self._windows:
-            if window.operation:
-                self._begin(window)
         self._through = False
 
     def _saved(self, state: Mapping[str, Any]) -> list[Window]:
@@ -172,6 +169,10 @@ class ExportStream(FullStoryStream):
         if self._busy or not self.has_slices():
             return None
         self._busy = True
+        # Not before the states of the orders have been handed over: a kill must not find an order that no state has.
+        for window in self._windows:
+            if window.operation and not window.fetch:
+                self._begin(window)
         first = self._windows[0] if self._windows else None
         unordered = next((window for window in self._windows if not window.operation), None)
         ahead = self._ordered() < self._at_once and self.api.orders.is_free()
@@ -254,12 +255,11 @@ class ExportStream(FullStoryStream):
             raise self._given_up(window, failure) from failure
         self._had_exports = True
         window.orders += 1
-        logger.info(f"{self.name}: ordered {window}")
-        self._begin(window, is_new=True)
 
-    def _begin(self, window: Window, *, is_new: bool = False) -> None:
+    def _begin(self, window: Window) -> None:
         what = str(window)
-        begin = partial(fetch, self.client, window.operation, what, is_new=is_new)
+        logger.info(f"{self.name}: waits for {what}")
+        begin = partial(fetch, self.client, window.operation, what, is_new=window.orders > 0)
         window.fetch = Fetch(self.client, window.operation, begin)
 
     def _read(self, window: Window) -> Iterator[Page | Estimate]:

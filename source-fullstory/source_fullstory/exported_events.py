@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from source_fullstory.coverage import Coverage
@@ -39,5 +40,7 @@ class ExportedEventStream(ExportStream):
             self._newest = {"bundle_id": bundle.id, "period_seconds": bundle.period}
 
     def pages(self, spool: Spool, window: Window) -> Iterator[Page]:
-        span = (window.start, window.stop)
-        return self._event_rows.pages(spool, window.bundle, [span], self.floor, window.tally)
+        # A destination that keeps the row with the greatest cursor must not keep the older of two readings.
+        newest = int(self._newest.get("bundle_id") or 0)
+        bundle = replace(window.bundle, id=max(window.bundle.id, newest))
+        return self._event_rows.pages(spool, bundle, [(window.start, window.stop)], self.floor, window.tally)

@@ -22,6 +22,7 @@ from source_fullstory.spelling import bare
 _NEXT = ("nextPaginationToken", "next_pagination_token", "next_page_token", "nextPageToken")
 _ASKED = ("paginationToken", "pagination_token", "page_token", "pageToken")
 _MOST_EMPTY_PAGES = 100
+_MOST_REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,18 @@ def pages(client: Client, path: str, listing: Listing, params: Params) -> Iterat
         rows, token = fetch_page(client, path, listing, asked)
     yield rows
     names = [*dict.fromkeys(name for name in (listing.token, *_ASKED) if name)]
-    before, empty = set(map(_text, rows)), 0
+    first = before = set(map(_text, rows))
+    empty = again = 0
     while token:
         if not names or empty > _MOST_EMPTY_PAGES:
             raise _endless(path)
         rows, following = fetch_page(client, path, listing, {**asked, names[0]: token})
         texts = set(map(_text, rows))
-        if following == token or (rows and texts == before):
+        # A list that grew by a page meanwhile gives its first page once more, too.
+        again = again + 1 if rows and texts == first else 0
+        if following == token or again == _MOST_REPEATS:
             names.pop(0)
+            again = 0
             continue
         yield [row for row in rows if _text(row) not in before]
         empty = 0 if rows else empty + 1

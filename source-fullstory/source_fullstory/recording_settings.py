@@ -43,12 +43,16 @@ class HistoryStream(ChangedListStream):
             if rows and not any(map(self.is_new, rows)):
                 return
 
+    def changed_at(self, row: Mapping[str, Any]) -> str:
+        return "" if row["last_updated"] == _NEVER else super().changed_at(row)
+
 
 class PlatformHistoryStream(HistoryStream):
     """The versions of a setting of each platform."""
 
     primary_key = ("platform", "last_updated")
     queries = PLATFORMS
+    parts = tuple(params["platform"] for params in PLATFORMS)
 
     def part_of(self, row: Mapping[str, Any]) -> str:
         return str(row.get("platform"))

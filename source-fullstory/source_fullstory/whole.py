@@ -108,6 +108,9 @@ class ChangedListStream(ListStream):
     where a list has parts}.
     """
 
+    parts: ClassVar[tuple[str, ...]] = ("",)
+    """Of which each has a greatest time of its own, so that one which FullStory refused can be taken up later."""
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._before: dict[str, str] = {}
@@ -122,10 +125,11 @@ class ChangedListStream(ListStream):
         super().open(state)
 
     def _go_on_from(self, state: Mapping[str, Any]) -> None:
-        saved = state.get("parts") or {"": state[self.cursor_field]}
-        self._before = {part: instant(self._to_now(text)) for part, text in saved.items()}
+        saved = self._to_now(state[self.cursor_field])
+        parts = state.get("parts") or dict.fromkeys(self.parts, saved)
+        self._before = {part: instant(self._to_now(text)) for part, text in parts.items()}
         self._greatest = dict(self._before)
-        read_at = self._to_now(state.get("read_at") or state[self.cursor_field])
+        read_at = self._to_now(state.get("read_at") or saved)
         self._unsure = instant(epochs.to_text(epochs.parse(read_at) - _LOOKBACK_SECONDS))
 
     def _to_now(self, text: Any) -> str:
@@ -154,7 +158,7 @@ class ChangedListStream(ListStream):
         return state if set(times) == {""} else {**state, "parts": times}
 
     def part_of(self, row: Mapping[str, Any]) -> str:
-        """Which part of the list the row is of, if it has parts."""
+        """Which of `parts` the row is of."""
         return ""
 
     def changed_at(self, row: Mapping[str, Any]) -> str:

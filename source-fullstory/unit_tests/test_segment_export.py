@@ -314,7 +314,7 @@ def test_estimates_and_progress(account: Account) -> None:
     outcome = account.sync()
     estimates = [m["trace"] for m in outcome.messages if m["type"] == "TRACE" and m["trace"]["type"] == "ESTIMATE"]
     assert estimates[-1]["estimate"]["row_estimate"] == len(outcome.records())
-    assert "ordered the export of" in outcome.log
+    assert "waits for the export of" in outcome.log
     assert "complete through" in outcome.log
 
 
