@@ -49,10 +49,19 @@ class Measured:
 
 def cpu(size: Size) -> Iterator[Row]:
     """User and system time per event, and events per second."""
-    _check(size.events)
-    idle, full = (_measured(events, size.repeats) for events in (0, size.events))
+    yield from _cpu(size, "bundles")
+
+
+def exports(size: Size) -> Iterator[Row]:
+    """The same events by segment export; the floor program reads them from the bundle all the same."""
+    yield from _cpu(size, "segment_export")
+
+
+def _cpu(size: Size, method: str) -> Iterator[Row]:
+    _check(size.events, method)
+    idle, full = (_measured(events, size.repeats, method) for events in (0, size.events))
     connector, floor = full.micros(idle)
-    what = f"CPU per event, {full.json_mb:,.0f} MB of JSON, {size.events:,} events"
+    what = f"CPU per event, {full.json_mb:,.0f} MB of JSON, {size.events:,} events, {method}"
     yield Row(what, f"{connector:.1f} µs", f"{floor:.1f} µs", times(connector, floor), "≤ 3x")
     connector, floor = full.rates(idle)
     yield Row("  events per second", f"{connector:,.0f}", f"{floor:,.0f}", times(floor, connector), "≤ 3x")
@@ -80,10 +89,10 @@ def _growth(small: Measured, large: Measured, idle: Measured) -> Iterator[Row]:
     yield Row(f"{sizes}: CPU per event", f"{after:.1f} µs", f"{before:.1f} µs", times(after, before), "≤ 1x")
 
 
-def _measured(events: int, repeats: int) -> Measured:
+def _measured(events: int, repeats: int, method: str = "bundles") -> Measured:
     """In turns, so that whatever else runs hits both."""
     with TemporaryDirectory() as folder, simulator(events) as fullstory:
-        programs = Programs(fullstory, Path(folder))
+        programs = Programs(fullstory, Path(folder), method)
         json_mb = programs.download()
         runs = [(programs.connector(), programs.floor()) for _ in range(repeats)]
     connector, floor = (_cheapest(column) for column in zip(*runs, strict=True))
@@ -96,10 +105,10 @@ def _cheapest(runs: Sequence[Spent]) -> Spent:
     return Spent(wall, cpu, max(each.peak_mb for each in runs))
 
 
-def _check(events: int) -> None:
+def _check(events: int, method: str) -> None:
     """SystemExit unless both programs write a record for each event. The times of these runs do not count."""
     with TemporaryDirectory() as folder, simulator(events) as fullstory:
-        programs = Programs(fullstory, Path(folder))
+        programs = Programs(fullstory, Path(folder), method)
         programs.download()
         for program in (programs.connector, programs.floor):
             output = Path(folder) / "output"
@@ -108,4 +117,4 @@ def _check(events: int) -> None:
                 sys.exit(f"the {program.__name__} wrote {written:,} records of {events:,} events")
 
 
-CASES = {case.__name__: case for case in (cpu, memory)}
+CASES = {case.__name__: case for case in (cpu, exports, memory)}

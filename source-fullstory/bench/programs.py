@@ -21,11 +21,19 @@ class Programs:
 
     fullstory: FullStory
     folder: Path
+    method: str = "bundles"
+    """How the connector gets the events."""
 
     def connector(self, output: Path | None = None) -> Spent:
-        """Download the bundle and read it."""
+        """Download the bundle, or an export of its day, and read it."""
         url = self.fullstory.url
-        config = {"api_key": self.fullstory.key, "api_url": url, "export_url": url, "start_date": DAY}
+        config: dict[str, object] = {
+            "api_key": self.fullstory.key,
+            "api_url": url,
+            "export_url": url,
+            "start_date": DAY,
+        }
+        config["events_source"] = {"method": self.method}
         files = {"config": config, "catalog": {"streams": [CONFIGURED]}}
         for name, content in files.items():
             self._file(name).write_bytes(orjson.dumps(content))

@@ -50,6 +50,7 @@ _LOG_SECONDS = 120.0  # of waiting, after which the log hears of it again
 _CLOCK_TOLERANCE_SECONDS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+_MOST_CONNECTIONS = 64  # that are kept: more than there are threads
 
 logger = logging.getLogger("airbyte")
 
@@ -116,8 +117,8 @@ class FullStoryApi:
         """Of segment exports."""
         self._limiters: defaultdict[str, Limiter] = defaultdict(partial(Limiter, side_by_side=True))
         self.storage = Limiter(side_by_side=True)
-        self.session = _session(f"Basic {config.api_key}", config.num_workers)
-        self._without_key = _session(None, config.num_workers)
+        self.session = _session(f"Basic {config.api_key}")
+        self._without_key = _session(None)
 
     def client(self, stream: str, patience: Patience | None = None) -> Client:
         """A stream's own view of the API, with its own counters and its own stop switch."""
@@ -345,12 +346,12 @@ def root_cause(error: BaseException) -> str:
     return filter_secrets(f"{type(error).__name__}: {error}")[:200]
 
 
-def _session(authorization: str | None, connections: int) -> requests.Session:
+def _session(authorization: str | None) -> requests.Session:
     session = requests.Session()
     session.auth = _Key(authorization)
     # Not more than gzip: decode.py unpacks bundles itself.
     session.headers.update({"Accept-Encoding": "gzip", "User-Agent": "airbyte-source-fullstory"})
-    adapter = HTTPAdapter(pool_maxsize=connections + 2)
+    adapter = HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

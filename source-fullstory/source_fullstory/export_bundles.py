@@ -32,7 +32,6 @@ class BundleListStream(WholeStream):
             self._start = self._newest - _LOOKBACK_SECONDS
             if self.config.start_date is not None:
                 self._start = max(self._start, self.config.start_date)
-        super().open(state)
 
     def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
         try:

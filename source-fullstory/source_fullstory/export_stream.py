@@ -122,9 +122,8 @@ class ExportStream(FullStoryStream):
         self._coverage: Coverage | None = None
         self._had_exports = False
         self._windows: list[Window] = []
-        self._busy = False
-        self._through = True  # until `open` is
-        self._at_once = self.config.num_workers + 1
+        self._busy = self._through = False
+        self._at_once = self._most_at_once = self.config.num_workers + 1
         self._rows = 0
         self.floor = 0
         """Rows before this time (Unix seconds) are not wanted."""
@@ -143,13 +142,12 @@ class ExportStream(FullStoryStream):
         grid = source.window_hours * _HOUR
         horizon = (self.api.sync_start - source.settle_hours * _HOUR) // grid * grid
         again = max(self.floor, self._coverage.read_to - source.lookback_hours * _HOUR)
-        holes = [(hole.start, min(hole.stop, again)) for hole in self._coverage.holes]
+        holes = [(hole.start, min(hole.stop, again, horizon)) for hole in self._coverage.holes]
         self._windows = plan([*holes, (again, horizon)], self.longest(grid), self._saved(state))
         logger.info(
             f"{self.name}: {len(self._windows):,} windows to export, up to {epochs.to_text(horizon)}; "
             f"{self._ordered()} of them ordered before"
         )
-        self._through = False
 
     def _saved(self, state: Mapping[str, Any]) -> list[Window]:
         """What an earlier sync ordered and did not read."""
@@ -246,7 +244,7 @@ class ExportStream(FullStoryStream):
             waits = window is self._windows[0]
             answer = self.client.order(_PATH, body) if waits else self.client.order_if_free(_PATH, body)
             if answer is None:
-                self._at_once = max(1, self._ordered())  # as many as FullStory makes at once
+                self._at_once = max(1, self._ordered())  # as many as FullStory makes at once, for now
                 return
             window.operation = operation_id(answer)
         except (errors.Denied, errors.Missing, errors.Refused) as error:
@@ -276,6 +274,7 @@ class ExportStream(FullStoryStream):
         yield from parsed(
             self.client, str(window), spool, read, partial(fetch, self.client, window.operation, str(window))
         )
+        self._at_once = min(self._at_once + 1, self._most_at_once)
         self._rows += window.tally.rows
         window.is_read = True
 

@@ -112,7 +112,7 @@ class _Lane:
         self.stream = stream
         self.state = state
         self.descriptor = StreamDescriptor(name=stream.name)
-        self.opening = False
+        self.opening = self.opened = False
         self.under_way = 0  # jobs handed to workers whose end the main thread has not seen
         self.reading = 0  # of these, jobs that a worker is busy with now
         self.over = False
@@ -180,6 +180,9 @@ class Reader:
         if stream_slice is None:
             self._put(lane, _Opened())
             lane.stream.open(lane.state)
+            with self._changed:
+                lane.opened = True
+                self._changed.notify_all()
         else:
             for item in lane.stream.read_slice(stream_slice):
                 if item:
@@ -208,7 +211,7 @@ class Reader:
         if not lane.opening:
             lane.opening = True
             return lane, None
-        stream_slice = lane.stream.take_slice()
+        stream_slice = lane.stream.take_slice() if lane.opened else None
         return None if stream_slice is None else (lane, stream_slice)
 
     def _put(self, lane: _Lane, item: Any) -> None:

@@ -39,7 +39,7 @@ class SessionStream(FullStoryStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._waiting: deque[list[User]] = deque()
+        self._waiting: deque[list[User]] = deque([_LISTING])
         self._lock = Lock()
         self._limits = list(_LIMITS)
         self._some_ids: set[Any] = set()
@@ -48,7 +48,6 @@ class SessionStream(FullStoryStream):
 
     def open(self, state: Mapping[str, Any]) -> None:
         logger.info(f"{self.name}: FullStory is asked once for each user, which takes long if there are many")
-        self._waiting.append(_LISTING)
 
     def take_slice(self) -> list[User] | None:
         with self._lock:

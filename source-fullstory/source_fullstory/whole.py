@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from threading import Lock
 from typing import Any, ClassVar
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
@@ -28,20 +27,17 @@ class WholeStream(FullStoryStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._is_waiting = False
-        self._lock = Lock()
+        self._taken = False
 
     def open(self, state: Mapping[str, Any]) -> None:
-        """Plan the slice; call it last, for until then other workers look for one."""
-        self._is_waiting = True
+        """Nothing to plan."""
 
     def take_slice(self) -> Any | None:
-        with self._lock:
-            waiting, self._is_waiting = self._is_waiting, False
-        return self.name if waiting else None
+        taken, self._taken = self._taken, True
+        return None if taken else self.name
 
     def has_slices(self) -> bool:
-        return self._is_waiting
+        return not self._taken
 
     def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
         return {NO_CURSOR_STATE_KEY: True}
@@ -120,11 +116,8 @@ class ChangedListStream(ListStream):
         """What changed from then on may have escaped the last sync, which was reading about that time."""
 
     def open(self, state: Mapping[str, Any]) -> None:
-        if state.get(self.cursor_field):
-            self._go_on_from(state)
-        super().open(state)
-
-    def _go_on_from(self, state: Mapping[str, Any]) -> None:
+        if not state.get(self.cursor_field):
+            return
         saved = self._to_now(state[self.cursor_field])
         parts = state.get("parts") or dict.fromkeys(self.parts, saved)
         self._before = {part: instant(self._to_now(text)) for part, text in parts.items()}

@@ -251,8 +251,10 @@ def test_empty_accounts(account: Account) -> None:
 
 def test_excluded_fields_of_users_are_in_no_record_and_in_no_schema(account: Account) -> None:
     for number, user in enumerate(account.sim.account.users):
-        user["properties"] = {"plan": "gold", "ssn": f"secret-{number}", "ssn_2": "secret"}
+        deep = {"ssn": "secret", "list": [{"ssn": "secret", "a": 1}]}
+        user["properties"] = {"plan": "gold", "ssn": f"secret-{number}", "ssn_2": "secret", "deep": deep}
     outcome = account.sync(streams=["users"], mode=SyncMode.full_refresh, exclude_fields=["email", "ssn*", "id"])
     rows = outcome.records("users")
-    assert all("email" not in row and row["properties"] == {"plan": "gold"} and row["id"] for row in rows)
+    assert all("email" not in row and row["id"] for row in rows)
+    assert all(row["properties"] == {"plan": "gold", "deep": {"list": [{"a": 1}]}} for row in rows)
     assert "secret" not in json.dumps(rows)

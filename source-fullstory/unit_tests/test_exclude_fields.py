@@ -50,6 +50,12 @@ def test_individuals_lose_what_is_named_and_keep_their_keys(account: Account) ->
     assert names(rows) == {"IndvId", "LastEventStart", "window_start", "window_end"}
 
 
+def test_a_field_of_two_names_is_one(account: Account) -> None:
+    account.sim.settings.generation = "mixed"
+    rows = account.sync(events_source=WAYS[0], exclude_fields=["PageUserAgent", "EventTargetSelectorTok"]).records()
+    assert not {"PageAgent", "PageUserAgent", "EventTargetSelector", "EventTargetSelectorTok"} & names(rows)
+
+
 def test_users_lose_what_is_named(account: Account) -> None:
     rows = account.sync(streams=["users"], exclude_fields=PATTERNS).records("users")
     assert rows
