@@ -77,7 +77,10 @@ class FullStory(Scene):
         "latency-ms": 50,
         "set": 'tricks=["big_ids", "identical", "same_time"]',
     }
-    news = "A day later in FullStory: the next bundle is listed, and so is one from the middle that was late"
+    news = (
+        "A day later in FullStory: the next bundle is listed, and so is one from the middle that was late; a setting "
+        "is changed, a user deleted"
+    )
     queries: ClassVar = {
         "events, day by day": """
             SELECT strftime(bundle_start, '%Y-%m-%d') AS day, count(*) AS events,
@@ -87,6 +90,14 @@ class FullStory(Scene):
         "events, the newest": """
             SELECT eventstart, eventtype, eventcustomname, sessionid, evt_vars::VARCHAR AS evt_vars
             FROM fullstory.events ORDER BY eventstart DESC LIMIT 6
+        """,
+        "geo_settings_history, the newest": """
+            SELECT last_updated, recordgeomode, recordgeozones::VARCHAR AS zones
+            FROM fullstory.geo_settings_history ORDER BY last_updated DESC LIMIT 3
+        """,
+        "operations, the newest": """
+            SELECT createdat, type, state, details::VARCHAR AS details
+            FROM fullstory.operations WHERE type LIKE 'DELETE%' ORDER BY createdat DESC LIMIT 3
         """,
     }
 
@@ -98,6 +109,8 @@ class FullStory(Scene):
 
     def happen(self) -> None:
         self._list_later(0)
+        self.call("setting", kind="geo")
+        self.call("operation", type="DELETE_USER", details={"uid": "cust-7"})
 
     def _list_later(self, seconds: int) -> None:
         """The newest bundle, and one from the middle."""
