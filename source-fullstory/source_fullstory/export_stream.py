@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -19,51 +19,20 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory import epochs, errors
-from source_fullstory.bundles import Bundle
-from source_fullstory.coverage import Coverage, Span
+from source_fullstory.coverage import Coverage
 from source_fullstory.decode import BadBundle, batches
 from source_fullstory.event_rows import Tally
+from source_fullstory.export_windows import HOUR, Window, plan
 from source_fullstory.exports import ExportFailed, ExportLost, fetch, operation_id, order_body
 from source_fullstory.reader import Estimate, Page
 from source_fullstory.spool import Fetch, Spool, parsed
 from source_fullstory.stream import FullStoryStream
 
 _PATH = "/segments/v1/exports"
-_HOUR = 3600
 _MOST_ORDERS = 3
 """Of one window, before it is halved, or given up."""
 
 logger = logging.getLogger("airbyte")
-
-
-@dataclass(slots=True)
-class Window:
-    """[start, stop) in Unix seconds, and the operation that exports it, once it is ordered."""
-
-    start: int
-    stop: int
-    operation: str = ""
-    orders: int = 0
-    fetch: Fetch | None = None
-    tally: Tally = field(default_factory=Tally)
-    wire_bytes: int = 0
-    is_read: bool = False
-
-    @property
-    def bundle(self) -> Bundle:
-        """The window as if it were a bundle, numbered as all known bundles are, start * 100 + length in half hours: so
-        the cursor grows with time whichever way events come."""
-        return Bundle(self.stop, self.start, self.start * 100 + (self.stop - self.start) // (_HOUR // 2))
-
-    def halves(self) -> list[Window]:
-        """Two windows in its place, cut at a full hour; none if it is too short."""
-        middle = (self.start + self.stop) // 2 // _HOUR * _HOUR
-        if middle <= self.start:
-            middle += _HOUR
-        return [Window(self.start, middle), Window(middle, self.stop)] if middle < self.stop else []
-
-    def __str__(self) -> str:
-        return f"the export of {epochs.to_text(self.start)} to {epochs.to_text(self.stop)}"
 
 
 def _expect_rows(spool: Spool, declared: Collection[str]) -> None:
@@ -72,29 +41,6 @@ def _expect_rows(spool: Spool, declared: Collection[str]) -> None:
     if rows and not any(name in declared for row in rows for name in row):
         spool.close()
         raise BadBundle(f"holds something else than rows, with the fields {', '.join(rows[0])[:120]}")
-
-
-def plan(spans: Iterable[Span], grid: int, ordered: Sequence[Window]) -> list[Window]:
-    """Windows for all of `spans`, oldest first: those that are ordered already, as they are, and for the rest of the
-    time new ones, cut where a multiple of `grid` seconds since 1970 lies."""
-    spans = [(start, stop) for start, stop in spans if start < stop]
-    kept: list[Window] = []
-    for window in ordered:
-        around = next(((a, b) for a, b in spans if a <= window.start and window.stop <= b), None)
-        if around and window.start < window.stop:
-            kept.append(window)
-            spans.remove(around)
-            rest = [(around[0], window.start), (window.stop, around[1])]
-            spans += [(start, stop) for start, stop in rest if start < stop]
-    new = [Window(start, stop) for span in spans for start, stop in _cut(*span, grid)]
-    return sorted(kept + new, key=lambda window: window.start)
-
-
-def _cut(start: int, stop: int, grid: int) -> Iterator[Span]:
-    while start < stop:
-        edge = min(stop, (start // grid + 1) * grid)
-        yield start, edge
-        start = edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +85,9 @@ class ExportStream(FullStoryStream):
         self._coverage = self._coverage or Coverage(min(self.floor, self.api.sync_start))
         self._coverage.begin_at(min(self.floor, self.api.sync_start))
         source = self.config.events_source
-        grid = source.window_hours * _HOUR
-        horizon = (self.api.sync_start - source.settle_hours * _HOUR) // grid * grid
-        again = max(self.floor, self._coverage.read_to - source.lookback_hours * _HOUR)
+        grid = source.window_hours * HOUR
+        horizon = (self.api.sync_start - source.settle_hours * HOUR) // grid * grid
+        again = max(self.floor, self._coverage.read_to - source.lookback_hours * HOUR)
         holes = [(hole.start, min(hole.stop, again, horizon)) for hole in self._coverage.holes]
         self._windows = plan([*holes, (again, horizon)], self.longest(grid), self._saved(state))
         logger.info(

@@ -8,7 +8,8 @@ from typing import Any
 
 from source_fullstory.coverage import Coverage
 from source_fullstory.event_rows import ADDED, EventRows
-from source_fullstory.export_stream import ExportStream, Window
+from source_fullstory.export_stream import ExportStream
+from source_fullstory.export_windows import Window
 from source_fullstory.reader import Page
 from source_fullstory.spool import Spool
 from source_fullstory.variables import OBJECTS

@@ -1,5 +1,6 @@
 """What every stream promises, over the registry."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from source_fullstory import SourceFullstory
 from source_fullstory.streams import STREAMS
 from unit_tests.syncs import Account, assert_rows
 
+README = Path(__file__).parents[1] / "README.md"
 NAMES = [stream.name for stream in STREAMS]
 INCREMENTAL = [stream.name for stream in STREAMS if stream.cursor_field]
 SETTINGS = {
@@ -132,6 +134,12 @@ def test_what_the_key_or_the_plan_does_not_allow_is_skipped_with_one_warning(
     assert outcome.records(name) == []
     assert outcome.log.count(f"{name}: skipped") == 1
     assert len(outcome.records("export_bundles")) == 3
+
+
+def test_the_readme_has_every_stream() -> None:
+    table = [line for line in README.read_text("utf-8").splitlines() if line.startswith("| `")]
+    for name in NAMES:
+        assert any(f"`{name}`" in line for line in table), name
 
 
 def test_all_streams_side_by_side(filled: Account) -> None:
