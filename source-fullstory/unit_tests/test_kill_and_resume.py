@@ -90,7 +90,7 @@ PHASES = {
 def test_a_sync_killed_in_a_phase_of_an_export_goes_on_with_it(exporting: Account, tmp_path: Path, phase: str) -> None:
     sim, destination, rng = exporting.sim, Destination(), random.Random(phase)
     killed = 0
-    for _ in range(4):
+    for _ in range(2):
         processes: list[subprocess.Popen[bytes]] = []
         sim.on_request = _killer(processes, PHASES[phase], rng.randrange(4))
         arguments = exporting.arguments(tmp_path, state=destination.state)
