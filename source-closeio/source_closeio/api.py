@@ -164,6 +164,10 @@ class Client:
     stopped: Event = field(default_factory=Event)
     limits: dict[str, int] = field(default_factory=dict)
     """Page sizes that an endpoint (by path) was found to insist on."""
+    offered: set[str] = field(default_factory=set)
+    """Lists (by path) that have answered."""
+    ids_at_once: dict[str, int] = field(default_factory=dict)
+    """How many ids an endpoint (by path) was found to take at once."""
 
     def get(self, path: str, params: Params | None = None) -> Body:
         """The JSON object at `path`. Raises CloseError for a final refusal, AirbyteTracedException when the

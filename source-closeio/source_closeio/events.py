@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from source_closeio import times
-from source_closeio.errors import NotOffered, Refused
+from source_closeio.errors import Missing, NotOffered, Refused
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
 from source_closeio.windows import Frontier, Progress, Window
@@ -82,7 +82,7 @@ class EventStream(CloseStream):
         """Whether the plan and the role give an event log."""
         try:
             self.client.get_list(_PATH, {"_limit": 1})
-        except (Refused, NotOffered):
+        except (Refused, Missing, NotOffered):
             return False
         return True
 
@@ -117,9 +117,10 @@ class EventStream(CloseStream):
         first = {name: times.to_text(bound) for name, bound in bounds.items() if bound}
         try:
             body = self.client.get_list(_PATH, {"_limit": _LIMIT, **first})
-        except Refused as refused:
-            self._prove_not_offered(refused)
-            raise NotOffered(refused.status, refused.endpoint, refused.text) from refused
+        except (Refused, Missing) as refusal:
+            if self.is_offered():  # Close dislikes how it was asked
+                raise
+            raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal
         cursors: set[str] = set()
         while True:
             yield body["data"]
@@ -130,11 +131,6 @@ class EventStream(CloseStream):
                 raise Refused(200, f"GET /{_PATH}", "the same cursor twice, which would never end")
             cursors.add(cursor)
             body = self.client.get_list(_PATH, {"_limit": _LIMIT, "_cursor": cursor})
-
-    def _prove_not_offered(self, refused: Refused) -> None:
-        """Raise the refusal itself if Close does have an event log, but dislikes how it was asked."""
-        if self.is_offered():
-            raise refused
 
 
 def oldest_event(now: datetime) -> datetime:

@@ -10,7 +10,7 @@ from typing import Any
 
 from source_closeio import times
 from source_closeio.changes import Changes
-from source_closeio.errors import Missing
+from source_closeio.errors import Missing, Refused
 from source_closeio.events import HISTORY, LATE
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
@@ -131,6 +131,8 @@ class FollowingStream(EventReader):
                 yield from self.pages_of_lead(lead_id)
             except Missing:
                 continue  # gone since, into yet another lead
+            except Refused as refused:
+                logger.warning(f"{self.name}: some rows may still name the lead that became {lead_id}. {refused}")
 
     @abstractmethod
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from source_closeio.api import Client, CloseApi
+from source_closeio.errors import Missing, NotOffered, Refused
 from source_closeio.lists import ListStream
 from source_closeio.reader import Page
 
@@ -17,7 +18,10 @@ def organizations(api: CloseApi, client: Client) -> Page:
 
     def fetch() -> Page:
         own = client.get("me/").get("organizations") or []
-        return [client.get(f"organization/{each['id']}/") for each in own]
+        try:
+            return [client.get(f"organization/{each['id']}/") for each in own]
+        except (Missing, Refused) as refusal:
+            raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal
 
     return api.once("organizations", fetch)
 

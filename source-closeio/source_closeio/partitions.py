@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from source_closeio.errors import Missing
+from source_closeio.errors import Missing, Refused
 from source_closeio.lists import ListStream, offset_pages, whole_list
 from source_closeio.reader import Estimate, Page
+from source_closeio.search import all_leads
 
 _PARENTS_PER_SLICE = 10
 _LIMIT = 1000
+_SUBSCRIPTIONS = "sequence_subscription/"
 
 Parents = tuple[str, ...]
+
+logger = logging.getLogger("airbyte")
 
 
 class PartitionStream(ListStream):
@@ -66,4 +71,14 @@ class SubscriptionStream(PartitionStream):
     parents = "sequence/"
 
     def pages_of(self, parent: str) -> Iterator[Page]:
-        return offset_pages(self.client, "sequence_subscription/", {"sequence_id": parent}, _LIMIT)
+        seen: set[Any] = set()
+        try:
+            yield from offset_pages(self.client, _SUBSCRIPTIONS, {"sequence_id": parent}, _LIMIT, seen)
+        except Refused as refused:
+            if not seen:
+                raise
+            logger.info(f"{self.name}: {parent} has more than Close lists ({refused}); going lead by lead")
+            for lead_id in all_leads(self.client):
+                filters = {"sequence_id": parent, "lead_id": lead_id}
+                for page in offset_pages(self.client, _SUBSCRIPTIONS, filters, _LIMIT, seen):
+                    yield [row for row in page if row.get("sequence_id") == parent]
