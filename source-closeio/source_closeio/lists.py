@@ -78,7 +78,7 @@ def _smaller_page(client: Client, path: str, params: Params, limit: int, refused
 
 
 def _prove_offered(client: Client, path: str, refusal: CloseError) -> None:
-    """Raise NotOffered if the list has never answered, and does not even without a parameter that it could dislike.
+    """Raise NotOffered if the list has never answered, and does not even without parameters that it could dislike.
 
     Plans and older deployments lack some lists, and not all say so with a 403: send_as was seen to answer 400
     "requires payment".
@@ -86,7 +86,7 @@ def _prove_offered(client: Client, path: str, refusal: CloseError) -> None:
     if path in client.offered:
         return
     try:
-        client.get_list(path, {})
+        client.get_list(path, {"_limit": 1})
     except (Refused, Missing):
         raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal
     client.offered.add(path)

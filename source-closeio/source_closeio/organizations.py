@@ -17,8 +17,8 @@ def organizations(api: CloseApi, client: Client) -> Page:
     """The organizations, as they are; as a rule there is one."""
 
     def fetch() -> Page:
-        own = client.get("me/").get("organizations") or []
         try:
+            own = client.get("me/").get("organizations") or []
             return [client.get(f"organization/{each['id']}/") for each in own]
         except (Missing, Refused) as refusal:
             raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal

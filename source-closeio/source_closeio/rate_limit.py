@@ -165,10 +165,10 @@ class Limiter:
             self._sent_at[ticket] = self._clock()
 
     def is_own(self, said: Allowance) -> bool:
-        """Whether this is about the group's bucket: the organization's has a limit three times as large."""
+        """Whether this is about the group's bucket: the organization's is three times as large."""
         with self._lock:
             self._own_limit = min(self._own_limit, said.limit)
-            return said.limit < 2 * self._own_limit
+            return said.limit < 1.5 * self._own_limit
 
     def learn(self, ticket: int, said: Allowance | None) -> None:
         """Take in the answer to a request that was not refused; None if it said nothing about this bucket."""

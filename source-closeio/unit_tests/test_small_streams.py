@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from simulator import CloseSimulator
 from simulator.faults import Fault
+from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, sync
 
 Close = Callable[..., CloseSimulator]
@@ -119,6 +120,59 @@ def test_secrets_stay_inside(close: Close, stream: str, collection: str, secret:
 
     assert result.rows(stream)[0]["status"] == "done"
     assert "hush" not in str([message.record for message in result.output.records]) + result.log
+
+
+def test_more_subscriptions_than_a_list_shows(close: Close) -> None:
+    sim = close(skip_cap=100, max_limits={"": 100})
+    (sequence,) = put(sim, "sequence", {"name": "everybody"})
+    leads = put(sim, "lead", *(sim.make_lead() for _ in range(8)))
+    for number in range(400):
+        put(sim, "sequence_subscription", {"sequence_id": sequence, "lead_id": leads[number % 8]})
+
+    result = sync(sim, "sequence_subscriptions")
+
+    assert sorted(row["id"] for row in result.rows("sequence_subscriptions")) == sorted(
+        sim.data["sequence_subscription"].truth
+    )
+
+
+@pytest.mark.parametrize("most", [60, 20])
+def test_lists_with_smaller_pages_than_any_that_were_seen(close: Close, most: int) -> None:
+    sim = close(max_limits={"": most})
+    ids = put(sim, "role", *({"name": f"{number}"} for number in range(130)))
+    notes = put(sim, "activity", *(sim.make_activity() for _ in range(130)))
+
+    result = sync(sim, "roles", "activities")
+
+    assert sorted(row["id"] for row in result.rows("roles")) == sorted(ids)
+    assert sorted(row["id"] for row in result.rows("activities")) == sorted(notes)
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 404])
+def test_a_plan_without_email_threads_has_all_other_activities(close: Close, status: int) -> None:
+    sim = close(forbidden={"activity/emailthread": (status, {})})
+    ids = put(sim, "activity", *(sim.make_activity() for _ in range(5)))
+
+    first = sync(sim, "activities")
+    second = sync(sim, "activities", state=first.state)
+
+    assert set(first.table("activities")) == set(ids)
+    assert first.log.count("activity/emailthread/ are left out") == 1
+    assert not first.errors + second.errors
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize(
+    "stream", [stream.name for stream in STREAMS if stream.name not in {"leads", "contacts", "users"}]
+)
+def test_a_stream_of_which_everything_is_refused_is_skipped(close: Close, stream: str, status: int) -> None:
+    sim = close(forbidden={"": (status, {"error": "not in your plan"}), "user": None})
+
+    result = sync(sim, stream, "users")
+
+    assert result.statuses(stream)[-1] == "COMPLETE"
+    assert result.log.count(f"{stream}: skipped") == 1
+    assert not result.errors
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404])
