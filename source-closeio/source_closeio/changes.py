@@ -85,6 +85,8 @@ class Changes:
         if action == "deleted":
             if kind.startswith("activity."):
                 self._gone.add(id_)
+            elif kind == "comment":  # a removed one stays in its thread, without its text
+                _keep_latest(self._touched[kind], id_, moment)
             self._write(_deletion(event, moment, id_, destination if kind == "lead" else None))
         elif action == "merged":
             # The event is about the lead that stays. The other one's deletion has an event of its own, as a rule, of

@@ -214,6 +214,17 @@ class TestComments:
         assert len(sim.requests) == 3
         assert self.is_true(sim, first, second)
 
+    def test_of_which_the_text_was_removed_lose_it(self, close: Close) -> None:
+        sim = close()
+        ids = self.talk(sim, 1)
+        first = sync(sim, "comments")
+        sim.data["comment"].update(ids[0], body=None, log=False)
+        sim.events.write("comment", "deleted", {"id": ids[0]})
+
+        second = sync(sim, "comments", state=first.state)
+
+        assert second.table("comments")[ids[0]]["body"] is None
+
     def test_without_an_event_log_all_are_read_each_time(self, close: Close) -> None:
         sim = close(event_log=False)
         ids = self.talk(sim, 12)
