@@ -76,7 +76,7 @@ class Changes:
             self._changed.notify_all()
 
     def _note(self, event: Mapping[str, Any], moment: datetime) -> None:
-        kind, id_, action = str(event.get("object_type")), event.get("object_id"), event.get("action")
+        kind, id_, action = str(event.get("object_type")), str(event.get("object_id")), event.get("action")
         meta = event.get("meta") or {}
         # All events of a merge have it, whatever they are about.
         destination = meta.get("merge_destination_lead_id")
@@ -94,7 +94,7 @@ class Changes:
             source = meta.get("merge_source_lead_id")
             if source:
                 self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
-        elif kind.startswith(_NOTED) and id_:
+        elif kind.startswith(_NOTED):
             _keep_latest(self._touched[kind], id_, moment)
 
     def _write(self, row: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 _PAIR = re.compile(r"(limit|remaining|reset)\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _EPOCH = 1e6
+_UNKNOWN = float("inf")
 _LONGEST_PERIOD_SECONDS = 600.0
 _PROBE_SECONDS = 0.01
 _FIRST_ANSWER_SECONDS = 2.0
@@ -133,7 +134,7 @@ class Limiter:
         self._clock = clock
         self._lock = Lock()
         self._alone_first = alone_first
-        self._own_limit = float("inf")
+        self._own_limit = _UNKNOWN
         self._sent = 0
         self._last_sent = float("-inf")
         self._sent_at: dict[int, float] = {}
@@ -165,10 +166,18 @@ class Limiter:
             self._sent_at[ticket] = self._clock()
 
     def is_own(self, said: Allowance) -> bool:
-        """Whether this is about the group's bucket: the organization's is three times as large."""
+        """Whether this is about the group's bucket. The organization's is three times as large, and used by others:
+        by more requests than this group has sent."""
         with self._lock:
-            self._own_limit = min(self._own_limit, said.limit)
-            return said.limit < 1.5 * self._own_limit
+            if said.limit - said.remaining <= self._sent:
+                self._own_limit = min(self._own_limit, said.limit)
+            return said.limit < 1.5 * self._own_limit < _UNKNOWN
+
+    def forget(self, limit: float) -> None:
+        """A bucket of this limit was taken for this one, and is another."""
+        with self._lock:
+            if self._known and self._known.limit == limit:
+                self._known = None
 
     def learn(self, ticket: int, said: Allowance | None) -> None:
         """Take in the answer to a request that was not refused; None if it said nothing about this bucket."""
@@ -293,7 +302,11 @@ class Turn:
 
     def _speaker(self, said: Allowance | None) -> Limiter:
         group, organization = self._limiters
-        return group if said is None or group.is_own(said) else organization
+        if said and not group.is_own(said):
+            return organization
+        if said:
+            organization.forget(said.limit)
+        return group
 
     def _each(self) -> Iterator[tuple[Limiter, int]]:
         return zip(self._limiters, self._tickets, strict=False)  # a turn may be given up while it waits for the second
