@@ -26,7 +26,8 @@ _FIRST_ANSWER_SECONDS = 2.0
 _MARGIN_SECONDS = 0.01
 _ENOUGH_TO_TELL = 10  # requests from which a pace can be told
 _SLOW_DOWN = 1.1
-_QUICKEN = 0.9998
+_QUICKENING = 5e-7  # for each request since the last refusal
+_MOST_QUICKENING = 0.005
 _SLOWEST_PACE = 1.0
 _WORTH_A_REFUSAL = 100  # requests: one refusal in so many is what Close may well have to answer
 _MOST_IN_VAIN = 12
@@ -108,17 +109,20 @@ class _Pace:
     def let_in(self, sent_at: float) -> None:
         self._since = sent_at if self._since is None else self._since
         self._let_in += 1
-        self.seconds *= _QUICKEN
+        self.seconds *= 1 - min(_MOST_QUICKENING, _QUICKENING * self._let_in)
 
-    def refused(self, now: float, pause: float) -> None:
+    def refused(self, now: float, pause: float, told: float | None) -> None:
+        """`told` is the pace that headers tell of, if they do."""
         self._in_vain = 0 if self._let_in >= _WORTH_A_REFUSAL else self._in_vain + 1
+        soon = self._since is None or self._let_in < _ENOUGH_TO_TELL
+        slower = (2.0 if soon else _SLOW_DOWN) * self.seconds
         if self._in_vain > _MOST_IN_VAIN:  # the pace is not the reason
             self.seconds = 0.0
-        elif self._since is not None and self._let_in >= _ENOUGH_TO_TELL:
+        elif told or soon or self._since is None:
+            self.seconds = min(max(told or 0.0, slower), _SLOWEST_PACE)
+        else:
             taught = _SLOW_DOWN * (now + pause - self._since) / self._let_in
             self.seconds = min(taught, 2 * self.seconds or taught, _SLOWEST_PACE)
-        else:
-            self.seconds = min(2 * self.seconds, _SLOWEST_PACE)
         self._let_in, self._since = 0, now + pause
 
 
@@ -215,7 +219,8 @@ class Limiter:
             self._answered = max(self._answered, ticket)
             now = self._clock()
             if now >= self._blocked_until:
-                self._pace.refused(now, seconds)
+                told = self._known and self._period / self._known.limit
+                self._pace.refused(now, seconds, told)
             if self._renewed:  # the reset was rounded down: from now on, wait longer for the next
                 self._margin = min(1.0, self._margin + 0.25)
             self._blocked_until = max(self._blocked_until, now + seconds)
