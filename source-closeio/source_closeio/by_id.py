@@ -42,7 +42,7 @@ def rows_by_id(
         yield rows
         found = {row.get("id") for row in rows}
         # A page may be shorter than what was asked for. Once it is empty, what is left is gone.
-        left = [id_ for id_ in some if id_ not in found] if found else []
+        left = [id_ for id_ in some if id_ not in found] if found and size > 1 else []
         waiting = left + rest
 
 

@@ -130,7 +130,19 @@ class EventStream(CloseStream):
             if cursor in cursors:
                 raise Refused(200, f"GET /{_PATH}", "the same cursor twice, which would never end")
             cursors.add(cursor)
-            body = self.client.get_list(_PATH, {"_limit": _LIMIT, "_cursor": cursor})
+            body = self._next_page(cursor, body["data"])
+
+    def _next_page(self, cursor: str, page: Page) -> dict[str, Any]:
+        """How long a cursor lives is not documented: where it is refused, the walk goes on by time."""
+        try:
+            return self.client.get_list(_PATH, {"_limit": _LIMIT, "_cursor": cursor})
+        except Refused:
+            first, last = page[0].get(self.cursor_field), page[-1].get(self.cursor_field)
+            if first == last:  # nothing older would be reached
+                raise
+            return self.client.get_list(
+                _PATH, {"_limit": _LIMIT, f"{self.cursor_field}__lte": times.to_text(times.parse(str(last)))}
+            )
 
 
 def oldest_event(now: datetime) -> datetime:

@@ -17,7 +17,7 @@ from source_closeio.stream import CloseStream
 from source_closeio.windows import Window
 
 POSITION = "events_read_to"
-_MOST_NOTED = 200_000
+_MOST_NOTED = 20_000  # some 3 MB, in each of many streams
 
 _CHANGES = Window(datetime.min.replace(tzinfo=UTC), None)
 """The slice of changes; only its identity matters."""

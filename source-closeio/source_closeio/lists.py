@@ -27,6 +27,7 @@ from source_closeio.windows import Progress, Window
 _SAFE_LIMIT = 100
 _SMALLER_LIMITS = (_SAFE_LIMIT, 50, 10)
 _LIMIT = 1000
+_PARENTS = frozenset({"lead_id", "lead_id__in", "sequence_id", "thread_id"})
 _REPEATS = 200
 _FRUITLESS_WALKS = 3  # after so many, a list with fewer ids than places must hold some ids twice
 
@@ -54,7 +55,7 @@ def fetch_page(client: Client, path: str, params: Params, skip: int, limit: int)
         page = _smaller_page(client, path, params, limit, refused)
     except Missing as missing:
         if not _deleted_document(missing):
-            _prove_offered(client, path, missing)
+            _prove_offered(client, path, params, missing)
             raise
         client.pause(0.5)  # the list forgets the document soon; often that is all it takes
         page = _around_deleted(client, path, params, skip, limit)
@@ -70,20 +71,21 @@ def _smaller_page(client: Client, path: str, params: Params, limit: int, refused
         try:
             page = _get(client, path, params, 0, smaller)
         except Refused:
-            _prove_offered(client, path, refused)
+            _prove_offered(client, path, params, refused)
         else:
             client.limits[path] = smaller
             return page
     raise refused
 
 
-def _prove_offered(client: Client, path: str, refusal: CloseError) -> None:
+def _prove_offered(client: Client, path: str, params: Params, refusal: CloseError) -> None:
     """Raise NotOffered if the list has never answered, and does not even without parameters that it could dislike.
 
     Plans and older deployments lack some lists, and not all say so with a 403: send_as was seen to answer 400
-    "requires payment".
+    "requires payment". Of a list of some parent's rows nothing is known: the parent may be gone, and without it the
+    list may be refused for that.
     """
-    if path in client.offered:
+    if path in client.offered or not _PARENTS.isdisjoint(params):
         return
     try:
         client.get_list(path, {"_limit": 1})

@@ -219,7 +219,7 @@ class Limiter:
             self._answered = max(self._answered, ticket)
             now = self._clock()
             if now >= self._blocked_until:
-                told = self._known and self._period / self._known.limit
+                told = self._period / self._known.limit if self._known else None
                 self._pace.refused(now, seconds, told)
             if self._renewed:  # the reset was rounded down: from now on, wait longer for the next
                 self._margin = min(1.0, self._margin + 0.25)

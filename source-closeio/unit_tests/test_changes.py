@@ -369,6 +369,18 @@ class TestMergedLeads:
             assert not second.errors
 
 
+def test_a_lead_that_is_gone_since_others_were_merged_into_it(close: Close) -> None:
+    sim = close(Settings(leads=4, activities=20, tasks=10, events=0))
+    streams = ("activities", "tasks", "contacts", "opportunities", "custom_objects")
+    first = sync(sim, *streams)
+    source, destination, *_ = sim.data["lead"].truth
+    sim.merge_leads(source, destination)
+    sim.data["lead"].delete(destination)
+    sim.fault(Fault(kind="404", times=None, params={"lead_id": destination}))
+
+    assert not sync(sim, *streams, state=first.state).errors
+
+
 class TestTranscripts:
     """Close gives them only when asked for them, and then nothing else."""
 

@@ -122,6 +122,19 @@ def test_secrets_stay_inside(close: Close, stream: str, collection: str, secret:
     assert "hush" not in str([message.record for message in result.output.records]) + result.log
 
 
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_sequence_that_vanishes_meanwhile_hides_no_other(close: Close, status: int) -> None:
+    sim = close()
+    gone, *others = put(sim, "sequence", {"name": "gone"}, {"name": "b"}, {"name": "c"})
+    kept = put(sim, "sequence_subscription", *({"sequence_id": id_, "contact_id": "any"} for id_ in others))
+    sim.fault(Fault(path="sequence_subscription", kind=str(status), params={"sequence_id": gone}, times=None))
+
+    result = sync(sim, "sequence_subscriptions", "users")
+
+    assert sorted(row["id"] for row in result.rows("sequence_subscriptions")) == sorted(kept)
+    assert bool(result.errors) == (status == 400)
+
+
 def test_more_subscriptions_than_a_list_shows(close: Close) -> None:
     sim = close(skip_cap=100, max_limits={"": 100})
     (sequence,) = put(sim, "sequence", {"name": "everybody"})
