@@ -43,8 +43,8 @@ class Close(Scene):
     schema = "close"
     options: ClassVar = {"leads": 400, "activities": 5000, "tasks": 800, "events": 2000, "latency-ms": 50}
     news = (
-        "Someone works in Close: a lead is added, another one renamed, a note taken, a task ticked off, the oldest note "
-        "of all edited, a contact deleted"
+        "Someone works in Close: a lead is added, another one renamed, a note taken, a task ticked off, the oldest "
+        "note of all edited, a contact deleted"
     )
     queries: ClassVar = {
         f"{table}, the newest": (
