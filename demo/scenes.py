@@ -42,7 +42,10 @@ class Close(Scene):
     api = "Close"
     schema = "close"
     options: ClassVar = {"leads": 400, "activities": 5000, "tasks": 800, "events": 2000, "latency-ms": 50}
-    news = "Someone works in Close: a lead is added, another one renamed, a note taken, a task ticked off"
+    news = (
+        "Someone works in Close: a lead is added, another one renamed, a note taken, a task ticked off, the oldest "
+        "note of all edited, a contact deleted"
+    )
     queries: ClassVar = {
         f"{table}, the newest": (
             f"SELECT {columns}, {cursor} FROM close.{table} ORDER BY _airbyte_extracted_at DESC, {cursor} DESC LIMIT 4"
@@ -52,7 +55,13 @@ class Close(Scene):
             ("activities", "_type, lead_id, user_name", "date_created"),
             ("tasks", "_type, text, is_complete", "date_updated"),
             ("event_log", "object_type, action, object_id", "date_updated"),
+            ("deletions", "object_type, object_id, lead_id", "deleted_at"),
         )
+    } | {
+        "activities, changed long after": """
+            SELECT _type, note, date_created, date_updated
+            FROM close.activities WHERE {now} AND date_created < CURRENT_DATE - 30
+        """
     }
 
     def config(self) -> dict[str, Any]:
@@ -65,6 +74,11 @@ class Close(Scene):
         note = {"type": "Note", "lead_id": new["id"], "note": "They called back. Send the contract!"}
         self.call("change", collection="activity", action="make", row=note)
         self.call("change", collection="task", id=task["id"], row={"is_complete": True})
+        notes = [row for row in self.call("truth/activity") if row["_type"] == "Note"]
+        oldest = min(notes, key=lambda row: str(row["date_created"]))
+        self.call("change", collection="activity", id=oldest["id"], row={"note": "Edited long after"})
+        contact = self.call("truth/contact")[0]
+        self.call("change", collection="contact", id=contact["id"], action="delete")
 
 
 class FullStory(Scene):

@@ -1,4 +1,4 @@
-"""`python -m bench [cpu] [rate] [memory] [startup] [--quick]`: measure, and print a table."""
+"""`python -m bench [cpu] [rate] [organization] [incremental] ... [--quick]`: measure, and print a table."""
 
 from __future__ import annotations
 

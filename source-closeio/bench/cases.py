@@ -10,11 +10,15 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.processes import request_log, run, simulator
+from source_closeio.streams import STREAMS
+
+from bench.processes import change, request_log, run, simulator
 from bench.programs import Programs, count_records
 from bench.table import Row, times
 
+ALL = [stream.name for stream in STREAMS]
 RATE = 20
+WORKERS = 8
 LATENCY_MS = 100
 NOTHING: dict[str, int] = {}
 
@@ -27,11 +31,14 @@ class Size:
     leads: int = 20_000
     most_activities: int = 1_000_000
     limited_activities: int = 80_000
+    organization: int = 40_000
     repeats: int = 3
     starts: int = 9
 
 
-QUICK = Size(activities=50_000, most_activities=200_000, limited_activities=20_000, repeats=2, starts=3)
+QUICK = Size(
+    activities=50_000, most_activities=200_000, limited_activities=20_000, organization=10_000, repeats=2, starts=3
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,49 @@ def rate(size: Size) -> Iterator[Row]:
     yield Row("  its 429 responses", f"{refused}", f"of {len(asked):,}", f"{refused / len(asked):.2%}", "< 1 %")
 
 
+def organization(size: Size) -> Iterator[Row]:
+    """A full sync of every stream, where the limits of the groups and of the whole organization rule."""
+    rows = size.organization
+    data = {"activities": rows, "leads": rows // 4, "tasks": rows, "events": rows, "custom-fields": 14}
+    limits = {"latency-ms": LATENCY_MS, "rate": RATE, "search-rate": RATE, "organization-factor": 3}
+    with TemporaryDirectory() as folder, simulator(**data, **limits) as close:
+        change(close.url, gzip=False)  # or else two processors are too few for so many requests
+        Programs(close, Path(folder)).connector(ALL)
+        asked = request_log(close.url)
+    answered = [each for each in asked if each["status"] != 429]
+    moments = [each["when"] for each in answered]
+    groups = Counter(map(_group, answered))
+    bound = max(len(answered) / (3 * RATE), max(groups.values()) / RATE)
+    span = max(moments) - min(moments)
+    refused = len(asked) - len(answered)
+    what = f"full sync of all streams, {rows:,} activities"
+    yield Row(what, f"{span:.1f} s", f"{bound:.1f} s", f"{bound / span:.1%}", "≥ 90 %")
+    yield Row("  its 429 responses", f"{refused}", f"of {len(asked):,}", f"{refused / len(asked):.2%}", "< 1 %")
+
+
+def incremental(size: Size) -> Iterator[Row]:
+    """A sync of every stream that is up to date already."""
+    data = {"activities": size.limited_activities // 4, "leads": 1000, "tasks": 1000, "custom-fields": 14}
+    with TemporaryDirectory() as folder, simulator(**data) as close:
+        programs, output = Programs(close, Path(folder)), Path(folder) / "first"
+        programs.connector(ALL, output)
+        change(close.url, latency_ms=LATENCY_MS)
+        spent = programs.connector(ALL, state_of=output)
+        asked = request_log(close.url)
+    start = median(run("-m", "source_closeio", "spec").wall for _ in range(size.repeats))
+    bound = len(asked) * LATENCY_MS / 1000 / WORKERS
+    wall, least = spent.wall - start, len(set(map(_list, asked)))
+    what = f"up-to-date sync of all streams, {LATENCY_MS} ms"
+    yield Row(what, f"{wall:.1f} s", f"{bound:.1f} s", times(wall, bound), "≤ 10 s")
+    yield Row("  its requests", f"{len(asked)}", f"{least}", times(len(asked), least), "1.0x")
+
+
+def _list(asked: dict[str, Any]) -> str:
+    """What is listed, whatever the page and the time."""
+    params = {name: value for name, value in asked["params"].items() if not name.startswith(("_skip", "date_"))}
+    return f"{asked['path']} {params} {list((asked['body'] or {}).get('_fields', ()))}"
+
+
 def _group(asked: dict[str, Any]) -> str:
     """The endpoint group, as the simulator has them."""
     return f"{asked['method']} {asked['path'].partition('/')[0]}"
@@ -119,4 +169,4 @@ def startup(size: Size) -> Iterator[Row]:
     yield Row(what, f"{connector * 1e3:.0f} ms", f"{floor * 1e3:.0f} ms", times(connector, floor), "≤ 1.1x")
 
 
-CASES = {case.__name__: case for case in (cpu, rate, memory, startup)}
+CASES = {case.__name__: case for case in (cpu, rate, organization, incremental, memory, startup)}

@@ -51,8 +51,18 @@ class Close:
 
 def request_log(url: str) -> list[dict[str, Any]]:
     """What the simulator at `url` was asked."""
-    asked: list[dict[str, Any]] = requests.get(url.replace("/api/v1/", "/_simulator/requests"), timeout=60).json()
+    asked: list[dict[str, Any]] = requests.get(_control(url, "requests"), timeout=60).json()
     return asked
+
+
+def change(url: str, **settings: float) -> None:
+    """Change settings of the simulator, and let its log begin anew."""
+    requests.post(_control(url, "settings"), json=settings, timeout=60).raise_for_status()
+    requests.delete(_control(url, "requests"), timeout=60).raise_for_status()
+
+
+def _control(url: str, action: str) -> str:
+    return url.replace("/api/v1/", f"/_simulator/{action}")
 
 
 @contextmanager

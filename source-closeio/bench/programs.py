@@ -11,6 +11,7 @@ import orjson
 from bench.processes import Close, Spent, run
 
 RECORD = b'{"type":"RECORD"'
+STATE = b'{"type":"STATE"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,11 @@ class Programs:
     close: Close
     folder: Path
 
-    def connector(self, streams: Sequence[str], output: Path | None = None) -> Spent:
-        """Read these streams."""
+    def connector(self, streams: Sequence[str], output: Path | None = None, state_of: Path | None = None) -> Spent:
+        """Read these streams, going on from the state at the end of an earlier output."""
         config = {"api_key": self.close.key, "api_url": self.close.url, "start_date": "2020-01-01"}
-        files = {"config": config, "catalog": {"streams": [_configured(name) for name in streams]}}
+        files: dict[str, object] = {"config": config, "catalog": {"streams": [_configured(name) for name in streams]}}
+        files |= {"state": last_states(state_of)} if state_of else {}
         for name, content in files.items():
             self._file(name).write_bytes(orjson.dumps(content))
         options = [word for name in files for word in (f"--{name}", str(self._file(name)))]
@@ -42,6 +44,13 @@ class Programs:
 def count_records(output: Path) -> int:
     with output.open("rb") as lines:
         return sum(line.startswith(RECORD) for line in lines)
+
+
+def last_states(output: Path) -> list[object]:
+    """Of each stream."""
+    with output.open("rb") as lines:
+        states = [orjson.loads(line)["state"] for line in lines if line.startswith(STATE)]
+    return list({state["stream"]["stream_descriptor"]["name"]: state for state in states}.values())
 
 
 def _configured(stream: str) -> dict[str, object]:

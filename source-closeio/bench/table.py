@@ -19,7 +19,9 @@ class Row:
 HEAD = Row("what", "connector", "floor", "ratio", "aim")
 LEGEND = """
 floor: the same pages read by a plain program, one thread; for the wall time, the requests of the busiest
-endpoint group ÷ rate; for the start-up, `import airbyte_cdk.entrypoint`.
+endpoint group ÷ rate, or all requests ÷ the organization's rate; of an up-to-date sync, without its start-up,
+all requests ÷ 8 at once, each with its latency, and each list asked for once; for the start-up,
+`import airbyte_cdk.entrypoint`.
 """
 
 

@@ -65,7 +65,7 @@ class Fault:
     body: str | None = None  # for statuses: instead of the HTML that a proxy sends; "" is an empty body
     content_type: str | None = None  # JSON when the body looks like it, else HTML
     headers: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)  # only requests with these parameters
+    params: Mapping[str, str] = field(default_factory=dict)  # only requests with these parameters; * is any
     location: str = "http://127.0.0.1:9/elsewhere/"
     seed: int = 1
     seen: int = 0
@@ -83,7 +83,7 @@ class Fault:
         """Whether this request is hit; counts as it goes."""
         if self.method not in (None, method) or not self._matches(path):
             return False
-        if any(str(params.get(name)) != value for name, value in self.params.items()):
+        if any(name not in params or value not in ("*", str(params[name])) for name, value in self.params.items()):
             return False
         self.seen += 1
         if self.seen <= self.after or (self.times is not None and self.hits >= self.times):

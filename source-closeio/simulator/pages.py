@@ -108,7 +108,7 @@ class Pages:
         ids = tuple(values(params["id__in"]))
         if self._settings.max_ids and len(ids) > self._settings.max_ids:
             raise bad_field("id__in", "List is too long.")
-        return ids
+        return ids[: self._settings.answered_ids or None]
 
     def _order(self, endpoint: Endpoint, params: Params) -> tuple[str, bool]:
         asked = str(params.get("_order_by") or "")

@@ -57,10 +57,11 @@ class Settings:
     odd_order: Literal["ignore", "400"] = "ignore"  # an _order_by that the endpoint does not know
     deleted_document: Literal["off", "once", "stay"] = "off"  # 404 for a page that would show a row just deleted
     max_ids: int = 0  # 400 above that many id__in; 0 is no limit
+    answered_ids: int = 0  # an id__in of more is answered in part, without a word; 0 is no limit
     max_url: int = 0  # 414 for a longer URL; 0 is no limit.  Close advises a POST above some 2,000 characters
     has_more_on_unpaged: bool = False
     archived_hidden: bool = True  # archived templates and forms are listed only if is_archived asks for them
-    forbidden: dict[str, tuple[int, Any]] = field(default_factory=dict)  # path prefix -> (status, body)
+    forbidden: dict[str, tuple[int, Any] | None] = field(default_factory=dict)  # path prefix -> (status, body)
     # -- search -------------------------------------------------------------------------------------------
     cursor_seconds: float = 30.0
     search_cap: int = 10_000

@@ -7,23 +7,24 @@ was added, outside the windows is found by the event log, and fetched by id.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar
 
 from source_closeio.api import Params
 from source_closeio.by_id import rows_by_id
-from source_closeio.errors import Missing, Refused
+from source_closeio.errors import NotOffered, Refused
 from source_closeio.following import FollowingStream
 from source_closeio.lists import KeysetWalk, by_lead, offset_pages
 from source_closeio.reader import Estimate, Page
-from source_closeio.search import Query, SearchWalk
+from source_closeio.search import all_leads
 from source_closeio.windows import Window
 
 _LIMIT = 100
 _LEADS_PER_REQUEST = 30  # Close advises against URLs above 2,000 characters; a lead's id has 48
 _ALL = "activity/"
-_THREADS = "activity/emailthread/"
 _EVENT_TYPES = {
     "call": "activity.call",
     "created": "activity.created",
@@ -47,12 +48,15 @@ _TRANSCRIPTS = "id,recording_transcript,voicemail_transcript,transcripts"
 """Fields that come only when asked for (changelog of 2023-10-26 and 2025-08-14); then no others come."""
 
 
+logger = logging.getLogger("airbyte")
+
+
 class ActivityStream(FollowingStream):
     """Activities of one type, or of all, re-reading the last `lookback_window_hours` on each sync."""
 
     cursor_field = "date_created"
     path: ClassVar[str]
-    also: ClassVar[str | None] = None
+    also: str | None = None
     """A second list to read for the same windows, where the first leaves rows out: the list of all types answers
     an Email per message unless it is asked for threads *instead*, so email threads come from their own list."""
     rows_per_window = 20 * _LIMIT
@@ -67,22 +71,24 @@ class ActivityStream(FollowingStream):
 
     def read_window(self, window: Window) -> Iterator[Page | Estimate]:
         threads: set[Any] = set()
-        walk = self._walk(self.path, window)
+        walk = self._walk(self.path, {}, window.start, window.end)
         for page in walk.pages():
             threads.update(row.get("id") for row in page if row.get("_type") == "EmailThread")
             yield page
             if walk.more:
                 self.split_below(window, walk.progress)
                 walk.low = window.start
-        if self.also:
-            yield from self._others(self._walk(self.also, window), threads)
+        for page in self._others({}, window.start, window.end):
+            yield [row for row in page if row.get("id") not in threads]
 
-    def _others(self, walk: KeysetWalk, known: set[Any]) -> Iterator[Page]:
+    def _others(self, filters: Params, low: datetime | None, high: datetime | None) -> Iterator[Page]:
+        """The rows of the second list, if there is one."""
         try:
-            for page in walk.pages():
-                yield [row for row in page if row.get("id") not in known]
-        except Missing:
-            return  # assumed: where Close has no such list, the first one holds everything
+            if self.also:
+                yield from self._walk(self.also, filters, low, high).pages()
+        except NotOffered as refusal:
+            logger.warning(f"{self.name}: the rows of /{self.also} are left out. {refusal}")
+            self.also = None
 
     def changed_pages(self, since: datetime) -> Iterator[Page]:
         yield from super().changed_pages(since)
@@ -91,7 +97,8 @@ class ActivityStream(FollowingStream):
             yield from self._by_id(self.path, self.changes.touched(kind, since))
             return
         threads = self.changes.touched("activity.email_thread", since)
-        yield from self._by_id(_THREADS, threads)
+        if self.also:
+            yield from self._by_id(self.also, threads)
         single = {
             id_: f"{_ALL}{part}/" for part, kind in _EVENT_TYPES.items() for id_ in self.changes.touched(kind, since)
         }
@@ -103,8 +110,8 @@ class ActivityStream(FollowingStream):
         return rows_by_id(self.client, path, [id_ for id_ in ids if id_ not in self.noted], one_at=one_at)
 
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
-        for path in filter(None, (self.path, self.also)):
-            yield from offset_pages(self.client, path, {"lead_id": lead_id}, _LIMIT)
+        yield from self._walk(self.path, {"lead_id": lead_id}, None, None).pages()
+        yield from self._others({"lead_id": lead_id}, None, None)
 
     def _with_transcripts(self, page: Page) -> Page:
         """The page with its calls' and meetings' transcripts, which take one more request."""
@@ -117,16 +124,16 @@ class ActivityStream(FollowingStream):
                 rows[row["id"]].update(row)
         return page
 
-    def _walk(self, path: str, window: Window) -> KeysetWalk:
+    def _walk(self, path: str, filters: Params, low: datetime | None, high: datetime | None) -> KeysetWalk:
         return KeysetWalk(
             client=self.client,
             path=path,
-            params={},
+            params=filters,
             key=self.cursor_field,
             newest_first=True,
             limit=_LIMIT,
-            low=window.start,
-            high=window.end,
+            low=low,
+            high=high,
             undated=self.undated,
             dense_second=lambda filters: self._dense_second(path, filters),
         )
@@ -137,14 +144,10 @@ class ActivityStream(FollowingStream):
             try:
                 yield from offset_pages(self.client, type_path, filters, _LIMIT)
             except Refused:
-                for leads in self._leads():
-                    yield from by_lead(self.client, type_path, filters, _LIMIT, leads)
-            except Missing:
+                if "lead_id" in filters:
+                    raise
+                leads = all_leads(self.client)
+                while some := list(islice(leads, _LEADS_PER_REQUEST)):
+                    yield from by_lead(self.client, type_path, filters, _LIMIT, some)
+            except NotOffered:
                 continue  # a type that this Close does not have
-
-    def _leads(self) -> Iterator[list[str]]:
-        """The ids of all leads, in groups that fit into a URL."""
-        query = Query(self.client, "lead", ["id", "date_created", "date_updated"])
-        for page in SearchWalk(query, ("date_created", "date_updated"), {}).pages():
-            ids = [row["id"] for row in page]
-            yield from (ids[i : i + _LEADS_PER_REQUEST] for i in range(0, len(ids), _LEADS_PER_REQUEST))

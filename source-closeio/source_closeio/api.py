@@ -31,7 +31,7 @@ from urllib3.exceptions import HTTPError
 
 from source_closeio import errors
 from source_closeio.config import Config
-from source_closeio.rate_limit import Limiter, allowance, retry_after
+from source_closeio.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
 from source_closeio.reader import Stopped
 
 Params = Mapping[str, Any]
@@ -71,10 +71,13 @@ CHECK_PATIENCE = Patience(tries=3, seconds=20.0)
 class _Retry(Exception):
     """This try failed in a way that time may mend."""
 
-    def __init__(self, problem: str, wait: float | None = None, *, throttled: bool = False) -> None:
+    def __init__(
+        self, problem: str, wait: float | None = None, *, throttled: bool = False, said: Allowance | None = None
+    ) -> None:
         self.problem = problem
         self.wait = wait
         self.throttled = throttled
+        self.said = said
         super().__init__(problem)
 
 
@@ -98,6 +101,7 @@ class CloseApi:
         self.session.mount("http://", adapter)
         self.in_flight = BoundedSemaphore(config.num_workers)
         self._limiters: dict[str, Limiter] = defaultdict(Limiter)
+        self.organization = Limiter(alone_first=False)
         self._lock = Lock()
         self.sync_start = datetime.now(UTC)
         """When this sync began, by Close's clock if ours is ahead of it. State never passes this."""
@@ -160,6 +164,10 @@ class Client:
     stopped: Event = field(default_factory=Event)
     limits: dict[str, int] = field(default_factory=dict)
     """Page sizes that an endpoint (by path) was found to insist on."""
+    offered: set[str] = field(default_factory=set)
+    """Lists (by path) that have answered."""
+    ids_at_once: dict[str, int] = field(default_factory=dict)
+    """How many ids an endpoint (by path) was found to take at once."""
 
     def get(self, path: str, params: Params | None = None) -> Body:
         """The JSON object at `path`. Raises CloseError for a final refusal, AirbyteTracedException when the
@@ -199,17 +207,17 @@ class Client:
         began = float("inf")
         failures = throttles = 0
         while True:
-            ticket = self._wait_for_turn(limiter)
+            turn = self._wait_for_turn(limiter)
             began = min(began, time.monotonic())
             try:
-                body = self._exchange(method, path, params, json_body, headers, limiter, ticket)
+                body = self._exchange(method, path, params, json_body, headers, turn)
                 return _expect_list(body) if is_list else _expect_object(body)
             except _Retry as retry:
                 throttles += retry.throttled
                 failures += not retry.throttled
                 pause = max(_SHORTEST_PAUSE_SECONDS, retry.wait or _backoff(failures + throttles))
                 if retry.throttled:
-                    limiter.refuse(ticket, pause)  # the whole group waits, not just this request, even if it gives up
+                    turn.refused(retry.said, pause)  # the whole group waits, not just this request, even if it gives up
                 elapsed = time.monotonic() - began
                 if failures >= self.patience.tries or elapsed > self.patience.seconds or pause > _LONGEST_HINT_SECONDS:
                     raise self._given_up(f"{method} /{path}", retry.problem, failures + throttles, elapsed) from retry
@@ -217,15 +225,18 @@ class Client:
                 if not retry.throttled:
                     self.pause(pause)
 
-    def _wait_for_turn(self, limiter: Limiter) -> int:
-        while True:
-            seconds, ticket = limiter.take()
-            if ticket:
-                return ticket
+    def _wait_for_turn(self, limiter: Limiter) -> Turn:
+        turn = Turn(limiter, self.api.organization)
+        while seconds := turn.wait():
             if seconds > _LONG_WAIT_SECONDS:
                 logger.info(f"{self.stream}: waits {seconds:.0f} s for the rate limit")
             self.usage.waited_seconds += seconds
-            self.pause(seconds)
+            try:
+                self.pause(seconds)
+            except Stopped:
+                turn.lost()
+                raise
+        return turn
 
     def _exchange(
         self,
@@ -234,14 +245,13 @@ class Client:
         params: Params | None,
         json_body: Body | None,
         headers: Mapping[str, str] | None,
-        limiter: Limiter,
-        ticket: int,
+        turn: Turn,
     ) -> Any:
         """One request and its whole answer, as JSON. Raises _Retry, or what errors.for_status makes of it."""
         self.usage.requests += 1
         try:
             with self.api.in_flight:
-                limiter.sends(ticket)
+                turn.sends()
                 response = self.api.session.request(
                     method,
                     self.api.url + path,
@@ -254,14 +264,15 @@ class Client:
                 with response:
                     content = _content(response)
         except (requests.RequestException, HTTPError, OSError) as error:
-            limiter.lost(ticket)
+            turn.lost()
             raise _Retry(f"failed ({_root_cause(error)})") from error
         self.api.compare_clocks(response.headers)
         status = response.status_code
         if status == 429:
             body = _json_or_text(content)
-            raise _Retry("was over the rate limit", retry_after(response.headers, body), throttled=True)
-        limiter.learn(ticket, allowance(response.headers))
+            hint = retry_after(response.headers, body)
+            raise _Retry("was over the rate limit", hint, throttled=True, said=allowance(response.headers))
+        turn.answered(allowance(response.headers))
         if status in errors.RETRY_STATUSES:
             hint = retry_after({"Retry-After": response.headers.get("Retry-After", "")}, None)
             raise _Retry(f"answered {status}", hint)

@@ -46,7 +46,7 @@ class Changes:
         self._touched: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
         self._merged_into: dict[str, datetime] = {}
         self._merges: dict[str, dict[str, Any]] = {}
-        self._merged_away: set[Any] = set()
+        self._gone: set[Any] = set()
         self._deletions = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - as long as the sync
         self._changed = Condition()
         self._begun = False
@@ -76,23 +76,25 @@ class Changes:
             self._changed.notify_all()
 
     def _note(self, event: Mapping[str, Any], moment: datetime) -> None:
-        kind, id_, action = str(event.get("object_type")), event.get("object_id"), event.get("action")
+        kind, id_, action = str(event.get("object_type")), str(event.get("object_id")), event.get("action")
         meta = event.get("meta") or {}
         # All events of a merge have it, whatever they are about.
         destination = meta.get("merge_destination_lead_id")
         if destination:
             _keep_latest(self._merged_into, destination, moment)
         if action == "deleted":
-            merged = kind == "lead" and destination
-            if merged:
-                self._merged_away.add(id_)
-            self._write(_deletion(event, moment, id_, destination if merged else None))
+            if kind.startswith("activity."):
+                self._gone.add(id_)
+            elif kind == "comment":  # a removed one stays in its thread, without its text
+                _keep_latest(self._touched[kind], id_, moment)
+            self._write(_deletion(event, moment, id_, destination if kind == "lead" else None))
         elif action == "merged":
-            # The event is about the lead that stays. The other one's deletion has an event of its own, as a rule.
+            # The event is about the lead that stays. The other one's deletion has an event of its own, as a rule, of
+            # which no document says that it tells of the merge.
             source = meta.get("merge_source_lead_id")
             if source:
                 self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
-        elif kind.startswith(_NOTED) and id_:
+        elif kind.startswith(_NOTED):
             _keep_latest(self._touched[kind], id_, moment)
 
     def _write(self, row: dict[str, Any]) -> None:
@@ -153,10 +155,11 @@ class Changes:
             return self._offered
 
     def touched(self, kind: str, since: datetime) -> list[str]:
-        """The ids of objects of this type that were created or changed; for `activity.`, of all types of activity."""
+        """The ids of objects of this type that were created or changed, and not deleted; for `activity.`, of all types
+        of activity."""
         with self._changed:
             found = [ids for name, ids in self._touched.items() if name == kind or kind == name.partition(".")[0] + "."]
-            return [id_ for ids in found for id_, moment in ids.items() if moment >= since]
+            return [id_ for ids in found for id_, moment in ids.items() if moment >= since and id_ not in self._gone]
 
     def merged_into(self, since: datetime) -> list[str]:
         """The ids of the leads that others were merged into."""
@@ -165,10 +168,15 @@ class Changes:
 
     def deletions(self) -> Iterator[Page]:
         """What was deleted or merged away, each object once. For one reader, after `wait`."""
+        merges = dict(self._merges)
         self._deletions.seek(0)
         while lines := list(islice(self._deletions, _PAGE)):
-            yield [orjson.loads(line) for line in lines]
-        yield [row for lead, row in self._merges.items() if lead not in self._merged_away]
+            page = [orjson.loads(line) for line in lines]
+            for row in page:
+                if merge := merges.pop(row["object_id"], None):
+                    row["merged_into"] = merge["merged_into"]
+            yield page
+        yield list(merges.values())
 
 
 def _keep_latest(moments: dict[str, datetime], id_: str, moment: datetime) -> None:

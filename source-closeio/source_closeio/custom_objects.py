@@ -5,16 +5,26 @@ https://developer.close.com/api/resources/custom-objects: the list wants a lead.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
+from source_closeio.errors import NotOffered, Refused
 from source_closeio.lists import offset_pages
+from source_closeio.reader import Estimate, Page
 from source_closeio.search import Query, SearchStream
+from source_closeio.windows import Window
 
 _LIMIT = 1000
 
 
 class CustomObjectStream(SearchStream):
     """The objects of all types."""
+
+    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+        try:
+            yield from super().read_window(window)
+        except Refused as refused:  # in beta since 2024: not every Close can search for them
+            raise NotOffered(refused.status, refused.endpoint, refused.text) from refused
 
     @cached_property
     def _types(self) -> list[str]:

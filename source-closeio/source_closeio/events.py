@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from source_closeio import times
-from source_closeio.errors import NotOffered, Refused
+from source_closeio.errors import Missing, NotOffered, Refused
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
 from source_closeio.windows import Frontier, Progress, Window
@@ -82,7 +82,7 @@ class EventStream(CloseStream):
         """Whether the plan and the role give an event log."""
         try:
             self.client.get_list(_PATH, {"_limit": 1})
-        except (Refused, NotOffered):
+        except (Refused, Missing, NotOffered):
             return False
         return True
 
@@ -117,9 +117,10 @@ class EventStream(CloseStream):
         first = {name: times.to_text(bound) for name, bound in bounds.items() if bound}
         try:
             body = self.client.get_list(_PATH, {"_limit": _LIMIT, **first})
-        except Refused as refused:
-            self._prove_not_offered(refused)
-            raise NotOffered(refused.status, refused.endpoint, refused.text) from refused
+        except (Refused, Missing) as refusal:
+            if self.is_offered():  # Close dislikes how it was asked
+                raise
+            raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal
         cursors: set[str] = set()
         while True:
             yield body["data"]
@@ -129,12 +130,19 @@ class EventStream(CloseStream):
             if cursor in cursors:
                 raise Refused(200, f"GET /{_PATH}", "the same cursor twice, which would never end")
             cursors.add(cursor)
-            body = self.client.get_list(_PATH, {"_limit": _LIMIT, "_cursor": cursor})
+            body = self._next_page(cursor, body["data"])
 
-    def _prove_not_offered(self, refused: Refused) -> None:
-        """Raise the refusal itself if Close does have an event log, but dislikes how it was asked."""
-        if self.is_offered():
-            raise refused
+    def _next_page(self, cursor: str, page: Page) -> dict[str, Any]:
+        """How long a cursor lives is not documented: where it is refused, the walk goes on by time."""
+        try:
+            return self.client.get_list(_PATH, {"_limit": _LIMIT, "_cursor": cursor})
+        except Refused:
+            first, last = page[0].get(self.cursor_field), page[-1].get(self.cursor_field)
+            if first == last:  # nothing older would be reached
+                raise
+            return self.client.get_list(
+                _PATH, {"_limit": _LIMIT, f"{self.cursor_field}__lte": times.to_text(times.parse(str(last)))}
+            )
 
 
 def oldest_event(now: datetime) -> datetime:

@@ -19,13 +19,15 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio import times
 from source_closeio.api import Client, Params
-from source_closeio.errors import Missing, NotOffered, Refused
+from source_closeio.errors import CloseError, Missing, NotOffered, Refused
 from source_closeio.reader import Estimate, Page
 from source_closeio.stream import CloseStream
 from source_closeio.windows import Progress, Window
 
 _SAFE_LIMIT = 100
+_SMALLER_LIMITS = (_SAFE_LIMIT, 50, 10)
 _LIMIT = 1000
+_PARENTS = frozenset({"lead_id", "lead_id__in", "sequence_id", "thread_id"})
 _REPEATS = 200
 _FRUITLESS_WALKS = 3  # after so many, a list with fewer ids than places must hold some ids twice
 
@@ -43,24 +45,53 @@ class ListPage:
 
 def fetch_page(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
     """One page. Asks for smaller pages when the server refuses large ones, and moves past a document that was
-    deleted while the list was read."""
+    deleted while the list was read. Raises NotOffered if Close has no such list for this key."""
     limit = client.limits.get(path, limit)
     try:
-        return _get(client, path, params, skip, limit)
+        page = _get(client, path, params, skip, limit)
     except Refused as refused:
-        # The largest page is not published per endpoint; 100 is taken everywhere.
-        if skip or limit <= _SAFE_LIMIT or refused.status != 400:
+        if skip or refused.status != 400:
             raise
-        client.limits[path] = _SAFE_LIMIT
-        return _get(client, path, params, skip, _SAFE_LIMIT)
+        page = _smaller_page(client, path, params, limit, refused)
     except Missing as missing:
         if not _deleted_document(missing):
+            _prove_offered(client, path, params, missing)
             raise
         client.pause(0.5)  # the list forgets the document soon; often that is all it takes
         page = _around_deleted(client, path, params, skip, limit)
         if not page.rows and page.more:
             raise
-        return page
+    client.offered.add(path)
+    return page
+
+
+def _smaller_page(client: Client, path: str, params: Params, limit: int, refused: Refused) -> ListPage:
+    """The first page of a list that refused one of `limit` rows: the largest page is not published per endpoint."""
+    for smaller in (size for size in _SMALLER_LIMITS if size < limit):
+        try:
+            page = _get(client, path, params, 0, smaller)
+        except Refused:
+            _prove_offered(client, path, params, refused)
+        else:
+            client.limits[path] = smaller
+            return page
+    raise refused
+
+
+def _prove_offered(client: Client, path: str, params: Params, refusal: CloseError) -> None:
+    """Raise NotOffered if the list has never answered, and does not even without parameters that it could dislike.
+
+    Plans and older deployments lack some lists, and not all say so with a 403: send_as was seen to answer 400
+    "requires payment". Of a list of some parent's rows nothing is known: the parent may be gone, and without it the
+    list may be refused for that.
+    """
+    if path in client.offered or not _PARENTS.isdisjoint(params):
+        return
+    try:
+        client.get_list(path, {"_limit": 1})
+    except (Refused, Missing):
+        raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal
+    client.offered.add(path)
 
 
 def _get(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
@@ -145,7 +176,7 @@ def offset_pages(
 
 
 def whole_list(client: Client, path: str, filters: tuple[Params, ...] = ({},), key: str = "id") -> Iterator[Page]:
-    """All rows of a list, each once, asked for with each of `filters`. Raises NotOffered if Close has no such list."""
+    """All rows of a list, each once, asked for with each of `filters`."""
     seen: set[Any] = set()
     for number, params in enumerate(filters):
         begun = False
@@ -154,14 +185,9 @@ def whole_list(client: Client, path: str, filters: tuple[Params, ...] = ({},), k
                 begun = True
                 yield page
         except (Missing, Refused) as error:
-            if begun:
+            if begun or not number:
                 raise
-            if number:
-                logger.warning(f"{client.stream}: rows with {params} are left out. {error}")
-                continue
-            # Nothing in the request can be wrong: it has no parameters to speak of. Plans and older deployments lack
-            # some lists, and not all say so with a 403 (send_as was seen to answer 400 "requires payment").
-            raise NotOffered(error.status, error.endpoint, error.text) from error
+            logger.warning(f"{client.stream}: rows with {params} are left out. {error}")
 
 
 class ListStream(CloseStream):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from source_closeio.api import Params
 from source_closeio.following import FollowingStream
-from source_closeio.lists import KeysetWalk, by_halves, offset_pages
+from source_closeio.lists import KeysetWalk, by_halves
 from source_closeio.reader import Estimate, Page
 from source_closeio.windows import Window
 
@@ -28,18 +28,7 @@ class OpportunityStream(FollowingStream):
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
     def read_window(self, window: Window) -> Iterator[Page | Estimate]:
-        walk = KeysetWalk(
-            client=self.client,
-            path=_PATH,
-            params={"_order_by": self.cursor_field},
-            key=self.cursor_field,
-            newest_first=False,
-            limit=_LIMIT,
-            low=window.start,
-            high=window.end,
-            undated=self.undated,
-            dense_second=self._dense_second,
-        )
+        walk = self._walk({}, window.start, window.end)
         for page in walk.pages():
             yield from self.estimate(walk.total)
             yield page
@@ -48,7 +37,21 @@ class OpportunityStream(FollowingStream):
                 walk.high = window.end
 
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
-        return offset_pages(self.client, _PATH, {"lead_id": lead_id}, _LIMIT)
+        return self._walk({"lead_id": lead_id}, None, None).pages()
+
+    def _walk(self, filters: Params, low: datetime | None, high: datetime | None) -> KeysetWalk:
+        return KeysetWalk(
+            client=self.client,
+            path=_PATH,
+            params={"_order_by": self.cursor_field, **filters},
+            key=self.cursor_field,
+            newest_first=False,
+            limit=_LIMIT,
+            low=low,
+            high=high,
+            undated=self.undated,
+            dense_second=self._dense_second,
+        )
 
     def _dense_second(self, filters: Params) -> Iterator[Page]:
         """More rows changed in a second than `_skip` reaches: divide them by when they were created."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from source_closeio.api import Client, CloseApi
+from source_closeio.errors import Missing, NotOffered, Refused
 from source_closeio.lists import ListStream
 from source_closeio.reader import Page
 
@@ -16,8 +17,11 @@ def organizations(api: CloseApi, client: Client) -> Page:
     """The organizations, as they are; as a rule there is one."""
 
     def fetch() -> Page:
-        own = client.get("me/").get("organizations") or []
-        return [client.get(f"organization/{each['id']}/") for each in own]
+        try:
+            own = client.get("me/").get("organizations") or []
+            return [client.get(f"organization/{each['id']}/") for each in own]
+        except (Missing, Refused) as refusal:
+            raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal
 
     return api.once("organizations", fetch)
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from source_closeio.errors import Missing
+from source_closeio.errors import CloseError, Missing, NotOffered, Refused
 from source_closeio.lists import ListStream, offset_pages, whole_list
 from source_closeio.reader import Estimate, Page
+from source_closeio.search import all_leads
 
 _PARENTS_PER_SLICE = 10
+_FEW = 2  # parents that may all have vanished
 _LIMIT = 1000
+_SUBSCRIPTIONS = "sequence_subscription/"
 
 Parents = tuple[str, ...]
+
+logger = logging.getLogger("airbyte")
 
 
 class PartitionStream(ListStream):
@@ -40,11 +46,20 @@ class PartitionStream(ListStream):
         return bool(self._waiting)
 
     def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
+        gone: list[CloseError] = []
+        refused: list[CloseError] = []
         for parent in stream_slice:
             try:
                 yield from self.pages_of(parent)
-            except Missing:
-                continue  # the parent has vanished since it was listed
+            except Missing as missing:
+                gone.append(missing)  # the parent has vanished since it was listed
+            except Refused as refusal:
+                refused.append(refusal)
+        if len(gone + refused) == len(stream_slice) and (refused or len(gone) > _FEW):
+            first = (refused + gone)[0]
+            raise NotOffered(first.status, first.endpoint, first.text)
+        if refused:
+            raise refused[0]
 
     @abstractmethod
     def pages_of(self, parent: str) -> Iterator[Page]:
@@ -66,4 +81,18 @@ class SubscriptionStream(PartitionStream):
     parents = "sequence/"
 
     def pages_of(self, parent: str) -> Iterator[Page]:
-        return offset_pages(self.client, "sequence_subscription/", {"sequence_id": parent}, _LIMIT)
+        seen: set[Any] = set()
+        leads: set[Any] = set()
+        try:
+            for page in offset_pages(self.client, _SUBSCRIPTIONS, {"sequence_id": parent}, _LIMIT, seen):
+                leads.update(row.get("lead_id") for row in page)
+                yield page
+        except Refused as refused:
+            if not seen:
+                raise
+            logger.warning(f"{self.name}: {parent} has more than Close lists ({refused}); going lead by lead")
+            # Not every lead is found by a search: new ones are missing for a while.
+            for lead_id in leads.union(all_leads(self.client)) - {None}:
+                filters = {"sequence_id": parent, "lead_id": lead_id}
+                for page in offset_pages(self.client, _SUBSCRIPTIONS, filters, _LIMIT, seen):
+                    yield [row for row in page if row.get("sequence_id") == parent]

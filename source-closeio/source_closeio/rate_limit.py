@@ -1,15 +1,15 @@
 """Rate limits: reading what Close says about them, and keeping within them.
 
-Close counts requests per endpoint group and API key, and says in every response how many are left
-(https://developer.close.com/topics/rate-limits/). A group's limiter spreads what is left over the time that is
-left, so that a 429 is rare, while nothing of the allowance is wasted.
+Close counts requests per endpoint group and API key, and those of all groups and keys per organization, and says in
+every response how many are left (https://developer.close.com/topics/rate-limits/). A limiter spreads what is left over
+the time that is left, so that a 429 is rare, while nothing of the allowance is wasted.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,10 +19,18 @@ from typing import Any
 _PAIR = re.compile(r"(limit|remaining|reset)\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _EPOCH = 1e6
+_UNKNOWN = float("inf")
 _LONGEST_PERIOD_SECONDS = 600.0
 _PROBE_SECONDS = 0.01
 _FIRST_ANSWER_SECONDS = 2.0
 _MARGIN_SECONDS = 0.01
+_ENOUGH_TO_TELL = 10  # requests from which a pace can be told
+_SLOW_DOWN = 1.1
+_QUICKENING = 5e-7  # for each request since the last refusal
+_MOST_QUICKENING = 0.005
+_SLOWEST_PACE = 1.0
+_WORTH_A_REFUSAL = 100  # requests: one refusal in so many is what Close may well have to answer
+_MOST_IN_VAIN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,37 @@ def _rate_reset(body: Any) -> float | None:
     return None
 
 
+class _Pace:
+    """The pace that refusals teach: Close has limits that it does not tell of, others use up the organization's, and a
+    gateway may strip the headers. Without refusals it quickens, slowly, for each try of a faster one costs some."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """Between two requests; 0 as long as nothing was refused."""
+        self._in_vain = 0
+        self._let_in = 0
+        self._since: float | None = None
+
+    def let_in(self, sent_at: float) -> None:
+        self._since = sent_at if self._since is None else self._since
+        self._let_in += 1
+        self.seconds *= 1 - min(_MOST_QUICKENING, _QUICKENING * self._let_in)
+
+    def refused(self, now: float, pause: float, told: float | None) -> None:
+        """`told` is the pace that headers tell of, if they do."""
+        self._in_vain = 0 if self._let_in >= _WORTH_A_REFUSAL else self._in_vain + 1
+        soon = self._since is None or self._let_in < _ENOUGH_TO_TELL
+        slower = (2.0 if soon else _SLOW_DOWN) * self.seconds
+        if self._in_vain > _MOST_IN_VAIN:  # the pace is not the reason
+            self.seconds = 0.0
+        elif told or soon or self._since is None:
+            self.seconds = min(max(told or 0.0, slower), _SLOWEST_PACE)
+        else:
+            taught = _SLOW_DOWN * (now + pause - self._since) / self._let_in
+            self.seconds = min(taught, 2 * self.seconds or taught, _SLOWEST_PACE)
+        self._let_in, self._since = 0, now + pause
+
+
 class Limiter:
     """One endpoint group's allowance, shared by all threads.
 
@@ -95,9 +134,11 @@ class Limiter:
     does not count, and so that requests sent after the one that is answered are known to be uncounted in it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, alone_first: bool = True) -> None:
         self._clock = clock
         self._lock = Lock()
+        self._alone_first = alone_first
+        self._own_limit = _UNKNOWN
         self._sent = 0
         self._last_sent = float("-inf")
         self._sent_at: dict[int, float] = {}
@@ -108,6 +149,8 @@ class Limiter:
         self._renewed = False  # the period is over by our clock, and no answer has said so yet
         self._margin = _MARGIN_SECONDS
         self._blocked_until = 0.0
+        self._pace = _Pace()
+        self._rounded = False  # whether resets come in whole seconds
         self._probing = False  # after a 429: one request at a time until an answer says how much is left
 
     def take(self) -> tuple[float, int]:
@@ -126,13 +169,28 @@ class Limiter:
         with self._lock:
             self._sent_at[ticket] = self._clock()
 
+    def is_own(self, said: Allowance) -> bool:
+        """Whether this is about the group's bucket. The organization's is three times as large, and used by others:
+        by more requests than this group has sent."""
+        with self._lock:
+            if said.limit - said.remaining <= self._sent:
+                self._own_limit = min(self._own_limit, said.limit)
+            return said.limit < 1.5 * self._own_limit < _UNKNOWN
+
+    def forget(self, limit: float) -> None:
+        """A bucket of this limit was taken for this one, and is another."""
+        with self._lock:
+            if self._known and self._known.limit == limit:
+                self._known = None
+
     def learn(self, ticket: int, said: Allowance | None) -> None:
-        """Take in the answer to a request that was not refused."""
+        """Take in the answer to a request that was not refused; None if it said nothing about this bucket."""
         with self._lock:
             self._probing = False
             sent_at = self._sent_at.pop(ticket)
-            if ticket <= self._answered:
-                return  # overtaken by a newer answer, or by a new period
+            self._pace.let_in(sent_at)
+            if ticket <= self._answered or (self._known and not said):
+                return  # overtaken by a newer answer, or by a new period; or still to be counted
             self._answered = ticket
             if said:
                 self._learn_reset(said, sent_at)
@@ -142,7 +200,8 @@ class Limiter:
     def _learn_reset(self, said: Allowance, sent_at: float) -> None:
         # Counted from when the request went out, for the next one takes as long to arrive.
         resets_at = sent_at + said.reset + self._margin
-        if said.reset == int(said.reset):
+        self._rounded = said.reset == int(said.reset)
+        if self._rounded:
             # Rounded: the true reset is up to a second off. Within a period, the earliest is the best guess.
             resets_at = sent_at + max(said.reset, 1.0) + self._margin
             same_period = self._known and not self._renewed and said.remaining < self._known.remaining
@@ -150,14 +209,21 @@ class Limiter:
         self._resets_at = resets_at
         self._period = max(self._period, said.reset)
 
-    def refuse(self, ticket: int, seconds: float) -> None:
+    def refuse(self, ticket: int, seconds: float, said: Allowance | None) -> None:
         """Take in a 429: nothing of this group goes out for so many seconds, and then one request first."""
         with self._lock:
-            del self._sent_at[ticket]
+            sent_at = self._sent_at.pop(ticket)
+            if said and self._known is None:  # refusals are the only news of this bucket: keep to what they say
+                self._learn_reset(said, sent_at)
+                self._known = said
             self._answered = max(self._answered, ticket)
+            now = self._clock()
+            if now >= self._blocked_until:
+                told = self._period / self._known.limit if self._known else None
+                self._pace.refused(now, seconds, told)
             if self._renewed:  # the reset was rounded down: from now on, wait longer for the next
                 self._margin = min(1.0, self._margin + 0.25)
-            self._blocked_until = max(self._blocked_until, self._clock() + seconds)
+            self._blocked_until = max(self._blocked_until, now + seconds)
             self._probing = True
 
     def lost(self, ticket: int) -> None:
@@ -168,11 +234,13 @@ class Limiter:
     def _wait(self, now: float) -> float:
         if now < self._blocked_until:
             return self._blocked_until - now
-        under_way = self._sent - self._answered
-        if self._probing or self._answered == 0:
+        if self._probing or (self._alone_first and self._answered == 0):
             # The first request goes alone: its answer tells how many may follow.
-            alone = under_way == 0 or now - self._last_sent > _FIRST_ANSWER_SECONDS
+            alone = not self._sent_at or now - self._last_sent > _FIRST_ANSWER_SECONDS
             return 0.0 if alone else _PROBE_SECONDS
+        return max(self._last_sent + self._pace.seconds - now, self._wait_for_told(now))
+
+    def _wait_for_told(self, now: float) -> float:
         if self._known is None:
             return 0.0
         if now >= self._resets_at:
@@ -184,6 +252,66 @@ class Limiter:
         available = self._known.remaining - (self._sent - self._answered)
         if available < 1:
             return self._resets_at - now
+        if self._rounded:  # what is left is not known to be for how long
+            return self._last_sent + self._period / self._known.limit - now
         if available > self._known.limit / 2 and not self._renewed:
             return 0.0
         return self._last_sent + (self._resets_at - now) / available - now
+
+
+class Turn:
+    """Leave to send one request: its group's limiter has to give it, and the organization's.
+
+    The organization's bucket counts the requests of all groups, of all keys. Headers tell of whichever bucket is
+    closest to exhaustion (https://developer.close.com/topics/rate-limits/), so of this one only now and then; between
+    that, its limiter goes by what we send ourselves.
+    """
+
+    def __init__(self, group: Limiter, organization: Limiter) -> None:
+        self._limiters = (group, organization)
+        self._tickets: list[int] = []
+
+    def wait(self) -> float:
+        """Seconds after which to ask again; 0.0 when the request may go."""
+        for limiter in self._limiters[len(self._tickets) :]:
+            seconds, ticket = limiter.take()
+            if not ticket:
+                return seconds
+            self._tickets.append(ticket)
+        return 0.0
+
+    def sends(self) -> None:
+        """The request goes out now (it may have had to wait for something else)."""
+        for limiter, ticket in self._each():
+            limiter.sends(ticket)
+
+    def lost(self) -> None:
+        """No answer came, or the request was not sent at all."""
+        for limiter, ticket in self._each():
+            limiter.lost(ticket)
+
+    def answered(self, said: Allowance | None) -> None:
+        """The request was let in."""
+        speaker = self._speaker(said)
+        for limiter, ticket in self._each():
+            limiter.learn(ticket, said if limiter is speaker else None)
+
+    def refused(self, said: Allowance | None, seconds: float) -> None:
+        """The request was one too many: nothing of that bucket goes out for so many seconds."""
+        speaker = self._speaker(said)
+        for limiter, ticket in self._each():
+            if limiter is speaker:
+                limiter.refuse(ticket, seconds, said)
+            else:
+                limiter.lost(ticket)
+
+    def _speaker(self, said: Allowance | None) -> Limiter:
+        group, organization = self._limiters
+        if said and not group.is_own(said):
+            return organization
+        if said:
+            organization.forget(said.limit)
+        return group
+
+    def _each(self) -> Iterator[tuple[Limiter, int]]:
+        return zip(self._limiters, self._tickets, strict=False)  # a turn may be given up while it waits for the second

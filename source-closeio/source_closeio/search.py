@@ -219,6 +219,13 @@ class SearchWalk:
         return fresh, True
 
 
+def all_leads(client: Client) -> Iterator[str]:
+    """The ids of all leads."""
+    query = Query(client, "lead", ["id", "date_created", "date_updated"])
+    for page in SearchWalk(query, ("date_created", "date_updated"), {}).pages():
+        yield from (row["id"] for row in page)
+
+
 def _anchor(moments: list[datetime]) -> datetime | None:
     """Where a walk may go on by key: no row behind the page is older. None where the page is not in order."""
     if moments == sorted(moments):

@@ -8,13 +8,13 @@ a later one, or for the next sync.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from source_closeio import times
 from source_closeio.api import Params
 from source_closeio.errors import Refused
 from source_closeio.following import FollowingStream
-from source_closeio.lists import KeysetWalk, by_halves, fetch_page, offset_pages
+from source_closeio.lists import KeysetWalk, by_halves, fetch_page
 from source_closeio.reader import Estimate, Page
 from source_closeio.windows import Window
 
@@ -24,6 +24,7 @@ _TYPES = (
     *("lead", "incoming_email", "email_followup", "missed_call", "answered_detached_call", "voicemail"),
     *("opportunity_due", "incoming_sms", "outgoing_call"),
 )
+_EVER = Window(datetime(1970, 1, 1, tzinfo=UTC), None)
 
 
 class TaskStream(FollowingStream):
@@ -33,7 +34,7 @@ class TaskStream(FollowingStream):
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
     def read_window(self, window: Window) -> Iterator[Page | Estimate]:
-        walk = self._walk(window)
+        walk = self._walk(window, {})
         rows = 0
         for page in walk.pages():
             yield from self.estimate(walk.total)
@@ -47,7 +48,7 @@ class TaskStream(FollowingStream):
             yield self._without_creation(walk.params)
 
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
-        return offset_pages(self.client, _PATH, {"_type": "all", "lead_id": lead_id}, _LIMIT)
+        return self._walk(_EVER, {"lead_id": lead_id}).pages()
 
     def _without_creation(self, params: Params) -> Page:
         """Tasks without `date_created`: a walk by that date does not meet them if they are sorted last."""
@@ -56,11 +57,11 @@ class TaskStream(FollowingStream):
         self.undated.update(row.get("id") for row in undated)
         return undated
 
-    def _walk(self, window: Window) -> KeysetWalk:
+    def _walk(self, window: Window, filters: Params) -> KeysetWalk:
         return KeysetWalk(
             client=self.client,
             path=_PATH,
-            params={"_type": "all", "_order_by": "date_created", **_updated(window.start, window.end)},
+            params={"_type": "all", "_order_by": "date_created", **_updated(window.start, window.end), **filters},
             key="date_created",
             newest_first=False,
             limit=_LIMIT,

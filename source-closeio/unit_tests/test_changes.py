@@ -111,6 +111,29 @@ class TestEdits:
         assert set(result.table("activities")) == set(ids)
         assert not result.errors
 
+    def test_come_in_smaller_portions_where_a_hundred_are_refused(self, close: Close) -> None:
+        sim = close(max_ids=50)
+        ids = add(sim, 300)
+        state = sync(sim, "activities").state
+        edit(sim, ids)
+        sim.clear_requests()
+
+        result = sync(sim, "activities", state=state)
+
+        assert set(result.table("activities")) == set(ids)
+        assert asked(sim, "activity") < 15
+
+    def test_come_all_where_only_some_of_the_ids_are_answered(self, close: Close) -> None:
+        sim = close(answered_ids=40)
+        ids = add(sim, 250)
+        state = sync(sim, "activities").state
+        edit(sim, ids)
+
+        result = sync(sim, "activities", state=state)
+
+        assert set(result.table("activities")) == set(ids)
+        assert len(result.rows("activities")) == 250
+
     def test_vanished_rows_are_left_out(self, close: Close) -> None:
         sim = close()
         ids = add(sim, 3)
@@ -257,6 +280,17 @@ class TestDeletions:
         rows = [row for row in sync(sim, "deletions").rows("deletions") if row["object_type"] == "lead"]
         assert [(row["object_id"], row["merged_into"]) for row in rows] == [(source, destination)]
 
+    def test_a_merged_lead_whose_deletion_does_not_say_so_comes_once_too(self, close: Close) -> None:
+        sim = close(Settings(leads=2, activities=0, tasks=0, events=0))
+        source, destination = sim.data["lead"].truth
+        sim.data["lead"].delete(source)
+        meta = {"merge_source_lead_id": source, "merge_destination_lead_id": destination}
+        sim.events.write("lead", "merged", {"id": destination}, meta=meta)
+
+        rows = [row for row in sync(sim, "deletions").rows("deletions") if row["object_type"] == "lead"]
+
+        assert [(row["object_id"], row["merged_into"]) for row in rows] == [(source, destination)]
+
     def test_a_merge_without_an_event_of_the_deletion_counts_as_well(self, close: Close) -> None:
         sim = close()
         meta = {"merge_source_lead_id": "lead_gone", "merge_destination_lead_id": "lead_stays"}
@@ -290,6 +324,27 @@ class TestDeletions:
 class TestMergedLeads:
     """What belonged to the lead that is gone belongs to the other one now."""
 
+    def test_with_more_rows_than_a_list_shows_are_read_all_the_same(self, close: Close) -> None:
+        sim = close(skip_cap=60, max_limits={"": 50}, touch_leads=False)
+        source, destination = (sim.data["lead"].add(sim.make_lead(), log=False)["id"] for _ in range(2))
+        add(sim, 200, lead_id=source)
+        for maker, name in ((sim.make_opportunity, "opportunity"), (sim.make_task, "task")):
+            for minute in range(200):
+                moment = LONG_AGO + timedelta(minutes=minute)
+                row = maker(lead_id=source, date_created=moment, date_updated=moment)
+                sim.data[name].add(row, log=False)
+        streams = {"activities": "activity", "opportunities": "opportunity", "tasks": "task"}
+        first = sync(sim, *streams)
+        sim.merge_leads(source, destination, quiet=True)
+
+        second = sync(sim, *streams, state=first.state)
+
+        assert not second.errors
+        for stream, collection in streams.items():
+            table = first.table(stream) | second.table(stream)
+            assert {row["lead_id"] for row in table.values()} == {destination}
+            assert table.keys() == sim.data[collection].truth.keys()
+
     @pytest.mark.parametrize("quiet", [False, True])
     def test_children_are_right_after_the_next_sync(self, close: Close, also: tuple[str, ...], quiet: bool) -> None:
         sim = close(Settings(leads=6, activities=120, tasks=40, events=0))
@@ -312,6 +367,18 @@ class TestMergedLeads:
                 id_: row.get("lead_id") for id_, row in truth.items()
             }, stream
             assert not second.errors
+
+
+def test_a_lead_that_is_gone_since_others_were_merged_into_it(close: Close) -> None:
+    sim = close(Settings(leads=4, activities=20, tasks=10, events=0))
+    streams = ("activities", "tasks", "contacts", "opportunities", "custom_objects")
+    first = sync(sim, *streams)
+    source, destination, *_ = sim.data["lead"].truth
+    sim.merge_leads(source, destination)
+    sim.data["lead"].delete(destination)
+    sim.fault(Fault(kind="404", times=None, params={"lead_id": destination}))
+
+    assert not sync(sim, *streams, state=first.state).errors
 
 
 class TestTranscripts:

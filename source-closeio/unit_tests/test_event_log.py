@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from simulator import CloseSimulator, Settings
+from simulator.faults import Fault
 from unit_tests.syncs import saved, sync
 
 Close = Callable[..., CloseSimulator]
@@ -93,3 +94,14 @@ def test_a_plan_without_event_log_skips_the_stream_and_the_sync_succeeds(close: 
     assert result.statuses("event_log") == ["STARTED", "COMPLETE"]
     assert "event_log: skipped" in result.log
     assert len(result.table("users")) == 5
+
+
+def test_where_cursors_are_refused_the_walk_goes_on_by_time(close: Close) -> None:
+    sim = close(Settings(events=700))
+
+    sim.fault(Fault(path="event", kind="400", times=None, params={"_cursor": "*"}))
+
+    result = sync(sim, "event_log")
+
+    assert result.table("event_log").keys() == sim.data["event"].truth.keys()
+    assert not result.errors

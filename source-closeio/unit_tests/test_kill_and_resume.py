@@ -7,7 +7,9 @@ import random
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,14 +24,16 @@ STREAMS = {"leads": "lead", "activities": "activity", "tasks": "task", "event_lo
 class Process:
     """`python -m source_closeio read`, with its output in a file as a platform would tail it."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], states: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, Any], states: list[dict[str, Any]], names: Iterable[str] = STREAMS
+    ) -> None:
         streams = [
             {
                 "stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
                 "sync_mode": "incremental",
                 "destination_sync_mode": "append_dedup",
             }
-            for name in STREAMS
+            for name in names
         ]
         files = {"config": settings, "catalog": {"streams": streams}, "state": states}
         arguments = []
@@ -64,27 +68,75 @@ def take_over(messages: list[dict[str, Any]], tables: dict[str, dict[str, Any]],
             states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
 
 
+class Warehouse:
+    """Tables and states, filled by syncs."""
+
+    def __init__(self, folder: Path, sim: CloseSimulator, names: Iterable[str]) -> None:
+        self.folder, self.sim, self.names = folder, sim, list(names)
+        self.tables: dict[str, dict[str, Any]] = {name: {} for name in self.names}
+        self.states: dict[str, Any] = {}
+
+    def sync(self, seconds: float | None = None) -> int | None:
+        """The exit status of a sync that was killed after so many seconds if it was still running."""
+        with Process(self.folder, config(self.sim), list(self.states.values()), self.names) as run:
+            try:
+                run.process.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                run.process.kill()
+        take_over(run.messages(), self.tables, self.states)
+        return run.process.returncode
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_random_points_and_resumed(close: Close, tmp_path: Path, seed: int) -> None:
     sim = close(Settings(activities=20_000, leads=3_000, tasks=3_000, events=3_000, latency_ms=100, seed=seed))
     chance = random.Random(seed)
-    tables: dict[str, dict[str, Any]] = {name: {} for name in STREAMS}
-    states: dict[str, Any] = {}
-    kills = 0
-    for _ in range(30):
-        with Process(tmp_path, config(sim), list(states.values())) as run:
-            try:
-                run.process.wait(timeout=chance.uniform(1.7, 3.0) if kills < 5 else None)
-            except subprocess.TimeoutExpired:
-                kills += 1
-        take_over(run.messages(), tables, states)
-        if run.process.returncode == 0:
-            break
+    warehouse = Warehouse(tmp_path, sim, STREAMS)
 
-    assert run.process.returncode == 0
-    assert kills == 5
+    killed = [warehouse.sync(chance.uniform(1.7, 3.0)) for _ in range(5)]
+
+    assert all(killed)
+    assert warehouse.sync() == 0
     for stream, collection in STREAMS.items():
-        assert tables[stream].keys() == sim.data[collection].truth.keys(), stream
+        assert warehouse.tables[stream].keys() == sim.data[collection].truth.keys(), stream
+
+
+def test_killed_while_changes_are_taken_in(close: Close, tmp_path: Path) -> None:
+    """Old rows edited, deleted, merged into other leads, and mail of years that a mailbox has brought."""
+    sim = close(Settings(leads=60, activities=2_000, tasks=300, events=0))
+    chance = random.Random(1)
+    names = {"leads": "lead", "contacts": "contact", "opportunities": "opportunity", "custom_objects": "custom_object"}
+    names |= {"activities": "activity", "tasks": "task"}
+    warehouse = Warehouse(tmp_path, sim, [*names, "deletions"])
+    warehouse.sync()
+    change(sim, chance)
+    sim.settings.change(latency_ms=100)
+
+    killed = [warehouse.sync(chance.uniform(1.5, 2.5)) for _ in range(5)]
+
+    assert all(killed)
+    assert warehouse.sync() == 0
+    gone = {row["object_id"] for row in warehouse.tables["deletions"].values()}
+    for stream, collection in names.items():
+        left = {id_: row for id_, row in warehouse.tables[stream].items() if id_ not in gone}
+        assert what_changes(left) == what_changes(sim.data[collection].truth), stream
+
+
+def what_changes(table: dict[str, Any]) -> dict[str, Any]:
+    """Lists and searches differ in other fields."""
+    return {id_: [row.get(name) for name in ("lead_id", "note", "date_updated")] for id_, row in table.items()}
+
+
+def change(sim: CloseSimulator, chance: random.Random) -> None:
+    for id_ in chance.sample(sorted(sim.data["activity"].truth), 700):
+        sim.data["activity"].update(id_, note="edited much later")
+    for year in (2022, 2023):
+        sim.data["activity"].add(sim.make_activity("Email", date_created=datetime(year, 5, 1, tzinfo=UTC)))
+    leads = chance.sample(sorted(sim.data["lead"].truth), 14)
+    for source, destination in pairwise(leads[:4]):
+        sim.merge_leads(source, destination, quiet=bool(chance.getrandbits(1)))
+    for id_ in leads[4:]:
+        sim.data["lead"].delete(id_)
 
 
 def test_a_closed_pipe_ends_the_process(close: Close, tmp_path: Path) -> None:

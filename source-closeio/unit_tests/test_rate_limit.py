@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
+from heapq import heappop, heappush
 from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
 from simulator import CloseSimulator, Settings
-from source_closeio.rate_limit import Allowance, Limiter, allowance, retry_after
+from source_closeio.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
 from unit_tests.syncs import sync
 
 
@@ -61,64 +66,150 @@ def test_retry_after_may_be_a_date() -> None:
     assert 27 < (retry_after(CaseInsensitiveDict({"Retry-After": when}), None) or 0) <= 30
 
 
+@dataclass
+class Bucket:
+    """A fixed window of `limit` requests, or as many tokens that flow back, in simulated time."""
+
+    limit: int
+    window: float
+    tokens: bool
+    used: float = 0.0
+    since: float = 0.0
+
+    def refresh(self, now: float) -> None:
+        if self.tokens:
+            self.used = max(0.0, self.used - (now - self.since) * self.limit / self.window)
+            self.since = now
+        elif now - self.since >= self.window:
+            self.used, self.since = 0.0, now - (now - self.since) % self.window
+
+    def says(self, now: float) -> Allowance:
+        left = math.floor(self.limit - self.used + 1e-9)
+        if self.tokens:
+            return Allowance(self.limit, left, (self.used if left else 1) * self.window / self.limit)
+        return Allowance(self.limit, left, self.since + self.window - now)
+
+
+@dataclass
 class Server:
-    """A fixed window of `limit` requests, as Close's, in simulated time."""
+    """Groups of endpoints, each with a bucket, and one three times as large for all; `tells` of one of the two."""
 
-    def __init__(self, limit: int, window: float) -> None:
-        self.limit, self.window = limit, window
-        self.now = 0.0
-        self.count: dict[int, int] = {}
-        self.refused = 0
+    groups: list[Bucket]
+    organization: Bucket
+    tells: str
 
-    def ask(self) -> Allowance | None:
-        """None is a 429."""
-        number = int(self.now // self.window)
-        self.count[number] = self.count.get(number, 0) + 1
-        if self.count[number] > self.limit:
-            self.refused += 1
-            return None
-        return Allowance(self.limit, self.limit - self.count[number], (number + 1) * self.window - self.now)
+    def ask(self, group: int, now: float) -> tuple[Allowance | None, Allowance | None]:
+        """The headers of the answer; and those that speak of the empty bucket, if it is a 429."""
+        buckets = (self.groups[group], self.organization)
+        for bucket in buckets:
+            bucket.refresh(now)
+        empty = next((bucket.says(now) for bucket in buckets if bucket.says(now).remaining < 1), None)
+        if not empty:
+            for bucket in buckets:
+                bucket.used += 1
+        closest = min((bucket.says(now) for bucket in buckets), key=lambda said: said.remaining / said.limit)
+        told = {"the closest": closest, "its own": buckets[0].says(now), "nothing": None}.get(self.tells, closest)
+        if told and self.tells == "whole seconds":
+            told = replace(told, reset=math.ceil(told.reset))
+        return told, empty
 
 
-@pytest.mark.parametrize(("limit", "window"), [(20, 1.0), (160, 8.0), (16, 1.0), (600, 15.0)])
-@pytest.mark.parametrize("latency", [0.02, 0.1, 0.3])
-@pytest.mark.parametrize("workers", [4, 32])
-def test_the_allowance_is_used_and_not_passed(limit: int, window: float, latency: float, workers: int) -> None:
-    server = Server(limit, window)
-    limiter = Limiter(clock=lambda: server.now)
-    flying: deque[tuple[float, int, Allowance | None]] = deque()
-    answered = 0
-    while server.now < 60:
-        while flying and flying[0][0] <= server.now:
-            _, ticket, said = flying.popleft()
-            if said:
-                answered += 1
-                limiter.learn(ticket, said)
-            else:
-                limiter.refuse(ticket, 1.0)
-        if len(flying) < workers and (ticket := limiter.take()[1]):
-            flying.append((server.now + latency, ticket, server.ask()))
+@dataclass
+class Crowd:
+    """So many workers, that ask the server as fast as the limiters let them, for a simulated minute or two."""
+
+    server: Server
+    workers: int
+    latency: float
+    now: float = 0.0
+    answered: int = 0
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        self._limiters = [Limiter(lambda: self.now) for _ in self.server.groups]
+        self._organization = Limiter(lambda: self.now, alone_first=False)
+        self._to_come: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    def work(self, seconds: float) -> None:
+        for worker in range(self.workers):
+            self._begin(worker % len(self._limiters))
+        while self.now < seconds:
+            self.now, _, what = heappop(self._to_come)
+            what()
+
+    def _in(self, seconds: float, what: Callable[[], None]) -> None:
+        heappush(self._to_come, (self.now + seconds, next(self._numbers), what))
+
+    def _begin(self, group: int) -> None:
+        self._go_on(group, Turn(self._limiters[group], self._organization))
+
+    def _go_on(self, group: int, turn: Turn) -> None:
+        if wait := turn.wait():
+            self._in(wait, partial(self._go_on, group, turn))
         else:
-            server.now += 0.002
+            turn.sends()
+            self._in(self.latency / 2, partial(self._arrive, group, turn))
 
-    possible = 60 * min(limit / window, workers / latency)
-    assert server.refused <= answered / 100
-    assert answered >= 0.9 * possible
+    def _arrive(self, group: int, turn: Turn) -> None:
+        self._in(self.latency / 2, partial(self._hear, group, turn, *self.server.ask(group, self.now)))
+
+    def _hear(self, group: int, turn: Turn, told: Allowance | None, empty: Allowance | None) -> None:
+        if empty:
+            self.refused += 1
+            turn.refused(told, math.ceil(empty.reset))  # as Retry-After says it
+        else:
+            self.answered += 1
+            turn.answered(told)
+        self._begin(group)
+
+
+@pytest.mark.parametrize(
+    ("tells", "used"), [("the closest", 0.9), ("its own", 0.7), ("whole seconds", 0.8), ("nothing", 0.4)]
+)
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize(("limit", "window"), [(20, 1.0), (160, 8.0)])
+@pytest.mark.parametrize(("groups", "workers", "latency"), [(1, 4, 0.1), (1, 16, 0.3), (5, 20, 0.1)])
+def test_the_allowance_is_used_and_not_passed(
+    tells: str, used: float, tokens: bool, limit: int, window: float, groups: int, workers: int, latency: float
+) -> None:
+    buckets = [Bucket(limit, window, tokens, since=-0.3 * number) for number in range(groups)]
+    crowd = Crowd(Server(buckets, Bucket(3 * limit, window, tokens), tells), workers, latency)
+
+    crowd.work(seconds=200)
+
+    possible = 200 * min(limit / window * min(groups, 3), workers / latency)
+    assert crowd.refused <= crowd.answered / 100
+    assert crowd.answered >= used * possible
 
 
 def test_a_429_holds_back_the_whole_group_and_then_one_goes_first() -> None:
     now = [0.0]
     limiter = Limiter(clock=lambda: now[0])
     ticket = limiter.take()[1]
-    limiter.refuse(ticket, 5.0)
+    limiter.refuse(ticket, 5.0, None)
 
     assert limiter.take() == (5.0, 0)
     now[0] = 5.0
     first = limiter.take()[1]
     assert first
     assert limiter.take()[1] == 0
-    limiter.learn(first, Allowance(20, 15, 1))
+    limiter.learn(first, Allowance(20, 15, 0.9))
     assert limiter.take()[1]
+
+
+def test_refusals_that_have_nothing_to_do_with_the_pace_do_not_slow_it_down_for_ever() -> None:
+    now = [0.0]
+    limiter = Limiter(clock=lambda: now[0])
+    for number in range(1, 1000):
+        while not (ticket := limiter.take()[1]):
+            now[0] += 0.01
+        if number % 20:
+            limiter.learn(ticket, None)
+        else:
+            limiter.refuse(ticket, 0.1, None)
+
+    assert [limiter.take()[0] for _ in range(3)] == [0, 0, 0]
 
 
 def test_a_sync_at_a_limit_meets_hardly_any_429() -> None:

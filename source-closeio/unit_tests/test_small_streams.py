@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from simulator import CloseSimulator
 from simulator.faults import Fault
+from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, sync
 
 Close = Callable[..., CloseSimulator]
@@ -121,6 +122,72 @@ def test_secrets_stay_inside(close: Close, stream: str, collection: str, secret:
     assert "hush" not in str([message.record for message in result.output.records]) + result.log
 
 
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_sequence_that_vanishes_meanwhile_hides_no_other(close: Close, status: int) -> None:
+    sim = close()
+    gone, *others = put(sim, "sequence", {"name": "gone"}, {"name": "b"}, {"name": "c"})
+    kept = put(sim, "sequence_subscription", *({"sequence_id": id_, "contact_id": "any"} for id_ in others))
+    sim.fault(Fault(path="sequence_subscription", kind=str(status), params={"sequence_id": gone}, times=None))
+
+    result = sync(sim, "sequence_subscriptions", "users")
+
+    assert sorted(row["id"] for row in result.rows("sequence_subscriptions")) == sorted(kept)
+    assert bool(result.errors) == (status == 400)
+
+
+def test_more_subscriptions_than_a_list_shows(close: Close) -> None:
+    sim = close(skip_cap=100, max_limits={"": 100})
+    (sequence,) = put(sim, "sequence", {"name": "everybody"})
+    leads = put(sim, "lead", *(sim.make_lead() for _ in range(8)))
+    for number in range(400):
+        put(sim, "sequence_subscription", {"sequence_id": sequence, "lead_id": leads[number % 8]})
+
+    result = sync(sim, "sequence_subscriptions")
+
+    assert sorted(row["id"] for row in result.rows("sequence_subscriptions")) == sorted(
+        sim.data["sequence_subscription"].truth
+    )
+
+
+@pytest.mark.parametrize("most", [60, 20])
+def test_lists_with_smaller_pages_than_any_that_were_seen(close: Close, most: int) -> None:
+    sim = close(max_limits={"": most})
+    ids = put(sim, "role", *({"name": f"{number}"} for number in range(130)))
+    notes = put(sim, "activity", *(sim.make_activity() for _ in range(130)))
+
+    result = sync(sim, "roles", "activities")
+
+    assert sorted(row["id"] for row in result.rows("roles")) == sorted(ids)
+    assert sorted(row["id"] for row in result.rows("activities")) == sorted(notes)
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 404])
+def test_a_plan_without_email_threads_has_all_other_activities(close: Close, status: int) -> None:
+    sim = close(forbidden={"activity/emailthread": (status, {})})
+    ids = put(sim, "activity", *(sim.make_activity() for _ in range(5)))
+
+    first = sync(sim, "activities")
+    second = sync(sim, "activities", state=first.state)
+
+    assert set(first.table("activities")) == set(ids)
+    assert first.log.count("activity/emailthread/ are left out") == 1
+    assert not first.errors + second.errors
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize(
+    "stream", [stream.name for stream in STREAMS if stream.name not in {"leads", "contacts", "users"}]
+)
+def test_a_stream_of_which_everything_is_refused_is_skipped(close: Close, stream: str, status: int) -> None:
+    sim = close(forbidden={"": (status, {"error": "not in your plan"}), "user": None})
+
+    result = sync(sim, stream, "users")
+
+    assert result.statuses(stream)[-1] == "COMPLETE"
+    assert result.log.count(f"{stream}: skipped") == 1
+    assert not result.errors
+
+
 @pytest.mark.parametrize("status", [400, 402, 403, 404])
 def test_what_is_not_offered_is_skipped_with_one_warning(close: Close, status: int) -> None:
     sim = close(forbidden={"send_as": (status, {"error": "SendAs requires payment"}), "sequence": (status, {})})
@@ -159,6 +226,17 @@ class TestComments:
         assert set(second.table("comments")) == {ids[7], new}
         assert len(sim.requests) == 3
         assert self.is_true(sim, first, second)
+
+    def test_of_which_the_text_was_removed_lose_it(self, close: Close) -> None:
+        sim = close()
+        ids = self.talk(sim, 1)
+        first = sync(sim, "comments")
+        sim.data["comment"].update(ids[0], body=None, log=False)
+        sim.events.write("comment", "deleted", {"id": ids[0]})
+
+        second = sync(sim, "comments", state=first.state)
+
+        assert second.table("comments")[ids[0]]["body"] is None
 
     def test_without_an_event_log_all_are_read_each_time(self, close: Close) -> None:
         sim = close(event_log=False)
