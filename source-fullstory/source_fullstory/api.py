@@ -57,13 +57,12 @@ logger = logging.getLogger("airbyte")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When to give a request up: after so many failed tries, or when so many seconds were not enough.
-
-    A 429 is no failed try: any number of them is fine as long as the seconds are not bounded.
-    """
+    """When to give a request up: after so many failed tries, when so many seconds were not enough, or when it has been
+    told to come back later for so long. A 429 is no failed try: any number of them is fine until then."""
 
     tries: int = 9
     seconds: float = float("inf")
+    throttled_seconds: float = 3600.0
 
 
 CHECK_PATIENCE = Patience(tries=3, seconds=20.0)
@@ -133,15 +132,15 @@ class FullStoryApi:
 
         With a clock that runs ahead, time would be exported, and count as read, before its events are there.
         """
-        with self._lock:
-            known, self.clock_known = self.clock_known, True
         date = parsed_date(headers.get("Date", ""))
-        if known or date is None:
-            return
-        ahead = int(time.time() - date.timestamp())
-        if ahead > _CLOCK_TOLERANCE_SECONDS:
-            logger.warning(f"This machine's clock is {ahead:,} s ahead of FullStory's; going by FullStory's.")
-            self.sync_start -= ahead
+        with self._lock:
+            if self.clock_known or date is None:
+                return
+            ahead = int(time.time() - date.timestamp())
+            if ahead > _CLOCK_TOLERANCE_SECONDS:
+                logger.warning(f"This machine's clock is {ahead:,} s ahead of FullStory's; going by FullStory's.")
+                self.sync_start -= ahead
+            self.clock_known = True
 
     def open_bundle(self, bundle_id: int) -> requests.Response:
         """The answer to /export/get, unread; a redirect is followed, but the key goes to FullStory only.
@@ -255,6 +254,7 @@ class Client:
         patience = patience or self.patience
         began = time.monotonic()
         failures = throttles = 0
+        throttled_since = float("inf")
         while True:
             ticket = self._wait_for_turn(what, limiter)
             self.usage.requests += 1
@@ -268,7 +268,9 @@ class Client:
                 if for_all and pause <= _LONGEST_HINT_SECONDS:
                     limiter.refuse(pause)  # all requests of this kind wait, not just this one, even if it gives up
                 elapsed = time.monotonic() - began
-                late = elapsed + pause > patience.seconds
+                throttled_since = min(throttled_since, elapsed) if retry.throttled else float("inf")
+                throttled = elapsed - throttled_since > patience.throttled_seconds
+                late = elapsed + pause > patience.seconds or throttled
                 if failures >= patience.tries or late or pause > _LONGEST_HINT_SECONDS:
                     raise GivenUp(retry.problem, failures + throttles, elapsed) from retry
                 logger.info(f"{self.stream}: {what} {retry.problem}; next try in {pause:.1f} s")

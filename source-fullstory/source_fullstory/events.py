@@ -46,7 +46,7 @@ class EventStream(FullStoryStream):
     """State: see coverage.py, and the newest bundle that was read: `bundle_id`, `period_seconds`."""
 
     objects = OBJECTS
-    kept = ADDED
+    kept = (*ADDED, *OBJECTS)
     can_exclude = True
 
     def __init__(self, *args: Any) -> None:

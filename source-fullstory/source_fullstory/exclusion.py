@@ -27,7 +27,7 @@ class Exclusion:
 
     def __init__(self, patterns: Sequence[str], kept: Collection[str], objects: Collection[str] = ()) -> None:
         self._patterns = tuple(patterns)
-        self._kept = frozenset((*kept, *objects))
+        self._kept = frozenset(kept)
         self._objects = tuple(objects)
         self._verdicts: dict[str, bool] = {}
 

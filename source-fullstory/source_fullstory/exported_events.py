@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from source_fullstory.bundles import Bundle
 from source_fullstory.coverage import Coverage
 from source_fullstory.event_rows import ADDED, EventRows
 from source_fullstory.export_stream import ExportStream
@@ -20,7 +21,7 @@ class ExportedEventStream(ExportStream):
 
     kind = "TYPE_EVENT"
     objects = OBJECTS
-    kept = ADDED
+    kept = (*ADDED, *OBJECTS)
     can_exclude = True
 
     def __init__(self, *args: Any) -> None:
@@ -36,12 +37,16 @@ class ExportedEventStream(ExportStream):
         return {**self._newest, **self.coverage.to_state()}
 
     def passed(self, window: Window) -> None:
-        bundle = window.bundle
-        if bundle.stop >= self.coverage.read_to:
+        if window.stop >= self.coverage.read_to:
+            bundle = self._numbered(window)
             self._newest = {"bundle_id": bundle.id, "period_seconds": bundle.period}
 
     def pages(self, spool: Spool, window: Window) -> Iterator[Page]:
-        # A destination that keeps the row with the greatest cursor must not keep the older of two readings.
+        span = (window.start, window.stop)
+        return self._event_rows.pages(spool, self._numbered(window), [span], self.floor, window.tally)
+
+    def _numbered(self, window: Window) -> Bundle:
+        """Never with a lower id than was given before: a destination that keeps the row with the greatest cursor must
+        not keep the older of two readings."""
         newest = int(self._newest.get("bundle_id") or 0)
-        bundle = replace(window.bundle, id=max(window.bundle.id, newest))
-        return self._event_rows.pages(spool, bundle, [(window.start, window.stop)], self.floor, window.tally)
+        return replace(window.bundle, id=max(window.bundle.id, newest))

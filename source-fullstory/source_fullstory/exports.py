@@ -23,7 +23,11 @@ _FIRST_PAUSE_SECONDS = 1.0
 _PAUSE_GROWTH = 1.3
 _LONGEST_PAUSE_SECONDS = 30.0
 _STUCK_SECONDS = 3600.0
-"""Without progress; the platform ends a sync after three hours without a record."""
+"""Without progress; the platform ends a sync after three hours without a record or a state."""
+_LONGEST_SECONDS = 6 * 3600.0
+_MADE = frozenset({"COMPLETED", "COMPLETE"})
+_NOT_MADE = frozenset({"FAILED", "CANCELLED", "CANCELED"})
+"""Three states are documented, and an endpoint to cancel; how that is called then is not."""
 _LOG_SECONDS = 30.0
 
 logger = logging.getLogger("airbyte")
@@ -60,30 +64,50 @@ def operation_id(answer: Mapping[str, Any]) -> str:
 
 def wait_for(client: Client, operation: str, what: str) -> str:
     """The id of the export, once it is made. Raises ExportFailed, ExportLost, and as Client.get does."""
-    pause = _FIRST_PAUSE_SECONDS
-    told = moved = time.monotonic()
-    before: Any = None
+    progress, pause = _Progress(), _FIRST_PAUSE_SECONDS
+    told = time.monotonic()
     while True:
         try:
             answer = client.get(f"/operations/v1/{operation}")
         except errors.FullStoryError as error:
             raise ExportLost(str(error)) from error
-        state, done = answer.get("state"), _percent(answer)
-        if state == "COMPLETED":
+        state = str(answer.get("state")).upper()
+        if state in _MADE:
             return _export_id(answer)
-        if state == "FAILED":
+        if state in _NOT_MADE:
             raise ExportFailed(f"FullStory says: {_reason(answer)}")
-        now = time.monotonic()
-        if (done, answer.get("step")) != before:
-            before, moved = (done, answer.get("step")), now
-        if now - moved > _STUCK_SECONDS:
+        progress.note(answer)
+        if progress.is_stuck():
             _cancel(client, operation)
-            raise ExportFailed(f"it stands at {done} % since {now - moved:.0f} s")
-        if now - told >= _LOG_SECONDS:
-            told = now
-            logger.info(f"{client.stream}: {what} is {done} % done")
+            raise ExportFailed(f"it is stuck, {progress}")
+        if time.monotonic() - told >= _LOG_SECONDS:
+            told = time.monotonic()
+            logger.info(f"{client.stream}: {what} is {progress}")
         client.pause(pause)
         pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+
+
+class _Progress:
+    """How far an operation has come, and since when it has not come further."""
+
+    def __init__(self) -> None:
+        self._began = self._moved = time.monotonic()
+        self._most = -1.0
+        self._steps: set[Any] = set()
+
+    def note(self, answer: Mapping[str, Any]) -> None:
+        done, step = _percent(answer), answer.get("step")
+        if done > self._most or step not in self._steps:
+            self._moved = time.monotonic()
+        self._most = max(self._most, done)
+        self._steps.add(step)
+
+    def is_stuck(self) -> bool:
+        now = time.monotonic()
+        return now - self._moved > _STUCK_SECONDS or now - self._began > _LONGEST_SECONDS
+
+    def __str__(self) -> str:
+        return f"{self._most:.0f} % done after {time.monotonic() - self._began:,.0f} s"
 
 
 def download(client: Client, export: str, what: str) -> Spool:
@@ -124,8 +148,9 @@ def _export_id(answer: Mapping[str, Any]) -> str:
     return str(found)
 
 
-def _percent(answer: Mapping[str, Any]) -> Any:
-    return answer.get("estimatePctComplete") or answer.get("estimate_pct_complete") or 0
+def _percent(answer: Mapping[str, Any]) -> float:
+    found = answer.get("estimatePctComplete") or answer.get("estimate_pct_complete")
+    return found if isinstance(found, int | float) else 0
 
 
 def _reason(answer: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class IndividualStream(ExportStream):
 
     kind = "TYPE_INDIVIDUAL"
     objects = ("user_vars",)
-    kept = ("window_start", "window_end")
+    kept = ("window_start", "window_end", "user_vars")
     can_exclude = True
 
     def __init__(self, *args: Any) -> None:

@@ -10,7 +10,7 @@ from source_fullstory.event_key import instant
 from source_fullstory.reader import Estimate, Page
 from source_fullstory.whole import ChangedListStream
 
-_OVER = frozenset({"COMPLETED", "FAILED"})
+_OVER = frozenset({"COMPLETED", "COMPLETE", "FAILED", "CANCELLED", "CANCELED"})
 
 
 class OperationStream(ChangedListStream):
@@ -31,7 +31,7 @@ class OperationStream(ChangedListStream):
     def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
         for page in super().read_slice(stream_slice):
             if isinstance(page, list):
-                self._running += [str(row.get("id")) for row in page if row.get("state") not in _OVER]
+                self._running += [str(row.get("id")) for row in page if not _is_over(row)]
             yield page
 
     def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
@@ -41,5 +41,9 @@ class OperationStream(ChangedListStream):
         return max(instant(row.get("createdAt")), instant(row.get("finishedAt")))
 
     def is_new(self, row: Mapping[str, Any]) -> bool:
-        is_over = row.get("state") in _OVER and row.get("id") not in self._were_running
-        return not is_over or super().is_new(row)
+        went_on = not _is_over(row) or str(row.get("id")) in self._were_running
+        return went_on or super().is_new(row)
+
+
+def _is_over(row: Mapping[str, Any]) -> bool:
+    return str(row.get("state")).upper() in _OVER

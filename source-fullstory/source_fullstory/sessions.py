@@ -21,7 +21,7 @@ _USERS_PER_SLICE = 20
 _MOST_WAITING = 100  # slices: users are listed faster than they are asked for
 _POLL_SECONDS = 0.1
 _SOME_IDS = 10_000
-_MOST_REFUSED = 3
+_MOST_REFUSED = 10
 """Users, before the first that is answered, until it is clear that FullStory does not offer sessions at all."""
 _LIMITS = (1000, 100, 20)
 """How many sessions to ask for: the most is not documented, and without a number FullStory gives 20."""

@@ -249,6 +249,11 @@ def test_empty_accounts(account: Account) -> None:
 # Fields to leave out
 
 
+def test_fields_of_users_that_hold_variables_go_by_their_names_too(account: Account) -> None:
+    outcome = account.sync(streams=["users"], mode=SyncMode.full_refresh, exclude_fields=["properties", "schema"])
+    assert all(not {"properties", "schema"} & set(row) for row in outcome.records("users"))
+
+
 def test_excluded_fields_of_users_are_in_no_record_and_in_no_schema(account: Account) -> None:
     for number, user in enumerate(account.sim.account.users):
         deep = {"ssn": "secret", "list": [{"ssn": "secret", "a": 1}]}
