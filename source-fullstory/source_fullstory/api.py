@@ -209,10 +209,12 @@ class Client:
         return self._persist(path, url, self.api.limiter(path), exchange)
 
     def learn_clock(self) -> None:
-        """Ask for anything, if nothing was asked yet, so that `api.sync_start` is by FullStory's clock."""
+        """Ask for anything, if nothing was asked yet, so that `api.sync_start` is by FullStory's clock. Any answer has
+        a date, and without one ours has to do."""
         if not self.api.clock_known:
-            with suppress(errors.FullStoryError):
-                self.get("/me")
+            send = partial(_get, self.api.session, f"{self.api.config.api_url}/me")
+            with suppress(errors.FullStoryError, GivenUp):
+                self.persist("/me", self.api.limiter("/me"), self._exchange(send, "/me", _expect_object), ONE_TRY)
 
     def order(self, path: str, body: Body) -> Body:
         """What FullStory answers to a POST that begins an export. Raises as `get` does."""

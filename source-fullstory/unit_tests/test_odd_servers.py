@@ -75,6 +75,12 @@ def test_a_clock_that_runs_ahead_exports_no_time_that_is_to_come(
     assert outcome.state()["bundle_stop"] == epochs.to_text(account.sim.bundles[-1].stop)
 
 
+@pytest.mark.parametrize("kind", ["404", "500", "429", "html", "reset"])
+def test_exports_do_not_need_to_know_whose_key_it_is(account: Account, kind: str) -> None:
+    account.sim.fault(Fault("/me", kind, times=99))
+    assert_rows(account.sync().records(), truth(account))
+
+
 def test_what_is_refused_after_rows_are_out_is_no_defect(account: Account) -> None:
     account.sim.fault(Fault(ORDER, "403", after=2, times=99))
     outcome = account.sync(num_workers=1)
