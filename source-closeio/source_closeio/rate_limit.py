@@ -115,7 +115,7 @@ class _Pace:
         self.seconds *= 1 - min(_MOST_QUICKENING, self._quickening * self._let_in)
 
     def refused(self, now: float, pause: float, told: float | None, *, foretold: bool) -> None:
-        """`told` is the pace that headers tell of, if they do; `foretold` says that they told of the refusal as well."""
+        """`told` is the pace that headers tell of, if they do; `foretold`: they told of this refusal as well."""
         self._quickening = _QUICKENING_FORETOLD if foretold else _QUICKENING
         self._in_vain = 0 if self._let_in >= _WORTH_A_REFUSAL else self._in_vain + 1
         soon = self._since is None or self._let_in < _ENOUGH_TO_TELL
@@ -227,8 +227,10 @@ class Limiter:
             if now >= self._blocked_until:
                 told = self._period / self._known.limit if self._known else None
                 self._pace.refused(now, seconds, told, foretold=bool(said and said.remaining < 1))
-            if self._renewed and self._rounded:  # down, it seems: from now on, wait longer for the next reset
-                self._margin = min(1.0, self._margin + 0.25)
+            if (
+                self._renewed
+            ):  # too early: from now on, wait longer for the next reset, which was rounded down or is late
+                self._margin = min(1.0, self._margin + 0.25) if self._rounded else min(0.04, self._margin + 0.01)
             self._blocked_until = max(self._blocked_until, now + seconds)
             self._probing = True
 
