@@ -257,8 +257,9 @@ class Limiter:
         if self._known is None:
             return 0.0
         if now >= self._resets_at:
-            # A new period begins, or so it should be: until an answer says so, the requests keep an even pace.
-            self._known = Allowance(self._known.limit, self._known.limit, self._period)
+            # A new period begins, or so it should be: until an answer says so, the requests keep an even pace. One of
+            # the last period may have come late, and count in this.
+            self._known = Allowance(self._known.limit, max(1.0, self._known.limit - 1), self._period)
             self._resets_at = now + self._period
             self._answered = self._sent
             self._renewed = True
