@@ -24,9 +24,11 @@ _LONGEST_PERIOD_SECONDS = 600.0
 _PROBE_SECONDS = 0.01
 _FIRST_ANSWER_SECONDS = 2.0
 _MARGIN_SECONDS = 0.01
+_CATCH_UP_SECONDS = 0.01  # threads wake up late
 _ENOUGH_TO_TELL = 10  # requests from which a pace can be told
 _SLOW_DOWN = 1.1
 _QUICKENING = 5e-7  # for each request since the last refusal
+_QUICKENING_FORETOLD = 1e-5  # headers will prevent the next refusal, as a rule
 _MOST_QUICKENING = 0.005
 _SLOWEST_PACE = 1.0
 _WORTH_A_REFUSAL = 100  # requests: one refusal in so many is what Close may well have to answer
@@ -102,6 +104,7 @@ class _Pace:
     def __init__(self) -> None:
         self.seconds = 0.0
         """Between two requests; 0 as long as nothing was refused."""
+        self._quickening = _QUICKENING
         self._in_vain = 0
         self._let_in = 0
         self._since: float | None = None
@@ -109,13 +112,14 @@ class _Pace:
     def let_in(self, sent_at: float) -> None:
         self._since = sent_at if self._since is None else self._since
         self._let_in += 1
-        self.seconds *= 1 - min(_MOST_QUICKENING, _QUICKENING * self._let_in)
+        self.seconds *= 1 - min(_MOST_QUICKENING, self._quickening * self._let_in)
 
-    def refused(self, now: float, pause: float, told: float | None) -> None:
-        """`told` is the pace that headers tell of, if they do."""
+    def refused(self, now: float, pause: float, told: float | None, *, foretold: bool) -> None:
+        """`told` is the pace that headers tell of, if they do; `foretold`: they told of this refusal as well."""
+        self._quickening = _QUICKENING_FORETOLD if foretold else _QUICKENING
         self._in_vain = 0 if self._let_in >= _WORTH_A_REFUSAL else self._in_vain + 1
         soon = self._since is None or self._let_in < _ENOUGH_TO_TELL
-        slower = (2.0 if soon else _SLOW_DOWN) * self.seconds
+        slower = (2.0 if soon and not foretold else _SLOW_DOWN) * self.seconds
         if self._in_vain > _MOST_IN_VAIN:  # the pace is not the reason
             self.seconds = 0.0
         elif told or soon or self._since is None:
@@ -150,6 +154,7 @@ class Limiter:
         self._margin = _MARGIN_SECONDS
         self._blocked_until = 0.0
         self._pace = _Pace()
+        self._due = float("-inf")  # when the next request may go, at an even pace
         self._rounded = False  # whether resets come in whole seconds
         self._probing = False  # after a 429: one request at a time until an answer says how much is left
 
@@ -162,6 +167,7 @@ class Limiter:
                 return wait, 0
             self._sent += 1
             self._last_sent = self._sent_at[self._sent] = now
+            self._due = max(self._due, now - _CATCH_UP_SECONDS) + self._even_pace()
             return 0.0, self._sent
 
     def sends(self, ticket: int) -> None:
@@ -220,9 +226,11 @@ class Limiter:
             now = self._clock()
             if now >= self._blocked_until:
                 told = self._period / self._known.limit if self._known else None
-                self._pace.refused(now, seconds, told)
-            if self._renewed:  # the reset was rounded down: from now on, wait longer for the next
-                self._margin = min(1.0, self._margin + 0.25)
+                self._pace.refused(now, seconds, told, foretold=bool(said and said.remaining < 1))
+            if (
+                self._renewed
+            ):  # too early: from now on, wait longer for the next reset, which was rounded down or is late
+                self._margin = min(1.0, self._margin + 0.25) if self._rounded else min(0.04, self._margin + 0.01)
             self._blocked_until = max(self._blocked_until, now + seconds)
             self._probing = True
 
@@ -238,14 +246,20 @@ class Limiter:
             # The first request goes alone: its answer tells how many may follow.
             alone = not self._sent_at or now - self._last_sent > _FIRST_ANSWER_SECONDS
             return 0.0 if alone else _PROBE_SECONDS
-        return max(self._last_sent + self._pace.seconds - now, self._wait_for_told(now))
+        return max(self._due - now, self._wait_for_told(now))
+
+    def _even_pace(self) -> float:
+        """Seconds from one request to the next, where no more is known; 0 where the headers say it all."""
+        told = self._period / self._known.limit if self._known and self._rounded else 0.0
+        return max(told, self._pace.seconds)
 
     def _wait_for_told(self, now: float) -> float:
         if self._known is None:
             return 0.0
         if now >= self._resets_at:
-            # A new period begins, or so it should be: until an answer says so, the requests keep an even pace.
-            self._known = Allowance(self._known.limit, self._known.limit, self._period)
+            # A new period begins, or so it should be: until an answer says so, the requests keep an even pace. One of
+            # the last period may have come late, and count in this.
+            self._known = Allowance(self._known.limit, max(1.0, self._known.limit - 1), self._period)
             self._resets_at = now + self._period
             self._answered = self._sent
             self._renewed = True
@@ -253,7 +267,7 @@ class Limiter:
         if available < 1:
             return self._resets_at - now
         if self._rounded:  # what is left is not known to be for how long
-            return self._last_sent + self._period / self._known.limit - now
+            return 0.0
         if available > self._known.limit / 2 and not self._renewed:
             return 0.0
         return self._last_sent + (self._resets_at - now) / available - now
