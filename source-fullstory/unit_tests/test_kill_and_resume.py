@@ -67,10 +67,10 @@ def test_killed_and_resumed_syncs_end_with_the_same_table(account: Account, tmp_
 def exporting(account: Account) -> Account:
     """Four days of events that come by segment export."""
     today = int(time.time()) // 86_400 * 86_400
-    account.sim.settings.change(events_per_day=500, export_polls=1, row_order="shuffled")
+    account.sim.settings.change(events_per_day=500, export_polls=0, row_order="shuffled")
     account.sim.add_period(today - 5 * 86_400, today - 86_400)
     account.config["start_date"] = epochs.to_text(today - 5 * 86_400)
-    account.config["events_source"] = {"method": "segment_export", "window_hours": 12, "settle_hours": 12}
+    account.config["events_source"] = {"method": "segment_export", "window_hours": 24, "settle_hours": 12}
     return account
 
 
