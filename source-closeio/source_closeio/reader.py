@@ -189,7 +189,7 @@ class Reader:
                     self._put(lane, item)
                 if lane.stream.has_slices():  # the walk may have split its window
                     with self._changed:
-                        self._changed.notify_all()
+                        self._changed.notify()  # one worker a page: each that wakes takes time from all
         self._put(lane, _Finished(stream_slice))
 
     def _take_job(self) -> tuple[_Lane, Any] | None:

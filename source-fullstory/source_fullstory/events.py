@@ -138,14 +138,14 @@ class EventStream(FullStoryStream):
 
     def take_slice(self) -> _Part | None:
         """One at a time: the next one only after the one before has been finished."""
-        if self._busy or not self.has_slices():
+        if not self.has_slices():
             return None
         self._busy = True
         self._next += 1
         return self._parts[self._next - 1]
 
     def has_slices(self) -> bool:
-        return self._next < len(self._parts)
+        return not self._busy and self._next < len(self._parts)
 
     def read_slice(self, stream_slice: _Part) -> Iterator[Page | Estimate]:
         part, bundle = stream_slice, stream_slice.bundle

@@ -110,7 +110,7 @@ class ExportStream(FullStoryStream):
 
     def take_slice(self) -> _Order | _Read | None:
         """One at a time: the next one only after the one before has been finished."""
-        if self._busy or not self.has_slices():
+        if not self.has_slices():
             return None
         self._busy = True
         # Not before the states of the orders have been handed over: a kill must not find an order that no state has.
@@ -125,7 +125,7 @@ class ExportStream(FullStoryStream):
         return _Read(first)
 
     def has_slices(self) -> bool:
-        return not self._through
+        return not self._busy and not self._through
 
     def read_slice(self, stream_slice: _Order | _Read) -> Iterator[Page | Estimate]:
         window = stream_slice.window
