@@ -71,6 +71,7 @@ class ExportStream(FullStoryStream):
         self._busy = self._through = False
         self._at_once = self._most_at_once = self.config.num_workers + 1
         self._rows = 0
+        self.columns = self.declared()
         self.floor = 0
         """Rows before this time (Unix seconds) are not wanted."""
 
@@ -210,7 +211,7 @@ class ExportStream(FullStoryStream):
         if window.fetch is None:
             raise RuntimeError("a window is ordered before it is read")
         spool = window.fetch.take()
-        _expect_rows(spool, self.declared())
+        _expect_rows(spool, self.columns)
         yield Estimate(self._rows + spool.lines * len(self._windows))
 
         def read(spool: Spool) -> Iterator[Page]:

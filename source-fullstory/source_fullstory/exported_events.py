@@ -27,7 +27,7 @@ class ExportedEventStream(ExportStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._newest: dict[str, Any] = {}
-        self._event_rows = EventRows(self.name, self.declared(), self.exclusion)
+        self._event_rows = EventRows(self.name, self.columns, self.exclusion)
 
     def load(self, state: Mapping[str, Any]) -> Coverage | None:
         self._newest = {name: state[name] for name in ("bundle_id", "period_seconds") if state.get(name) is not None}

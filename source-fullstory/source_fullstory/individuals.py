@@ -32,7 +32,7 @@ class IndividualStream(ExportStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._variables = Variables(self.name, self.declared())
+        self._variables = Variables(self.name, self.columns)
 
     def longest(self, grid: int) -> int:
         return max(grid, _LONGEST_SECONDS // grid * grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from source_fullstory.reader import Page
@@ -16,12 +17,17 @@ def respelled(page: Page, schema: Mapping[str, Any]) -> Page:
 
 def _respelled(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, dict) and (columns := schema.get("properties")):
-        names = {bare(name): name for name in columns}
-        named = {names.get(bare(name), name): each for name, each in value.items()}
+        names = _names(tuple(columns))
+        named = {name if name in columns else names.get(bare(name), name): each for name, each in value.items()}
         return {name: _respelled(each, columns.get(name, {})) for name, each in named.items()}
     if isinstance(value, list) and isinstance(items := schema.get("items"), dict):
         return [_respelled(each, items) for each in value]
     return value
+
+
+@cache
+def _names(columns: tuple[str, ...]) -> dict[str, str]:
+    return {bare(name): name for name in columns}
 
 
 def bare(name: str) -> str:

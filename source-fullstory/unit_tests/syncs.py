@@ -16,7 +16,7 @@ from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import AirbyteLogFormatter
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from simulator import FullStorySimulator
+from simulator import FullStorySimulator, Request
 from source_fullstory import SourceFullstory
 
 Row = dict[str, Any]
@@ -101,6 +101,19 @@ class Account:
         with tempfile.TemporaryDirectory() as folder:
             found = self.arguments(Path(folder), streams, states, mode, {**self.config, **config})
             return run_here(*found, *(["--debug"] if debug else []))
+
+    def sync_with_stuck_exports(self) -> Outcome:
+        """One sync, in which no export is ever made until the first is cancelled."""
+        settings = self.sim.settings
+        settings.export_never_completes = True
+
+        def release(request: Request) -> None:
+            settings.export_never_completes &= not request.path.endswith("/cancel")
+
+        self.sim.on_request = release
+        outcome = self.sync()
+        self.sim.on_request = None
+        return outcome
 
     def check(self, **config: Any) -> Row:
         with tempfile.TemporaryDirectory() as folder:

@@ -116,15 +116,15 @@ def test_states_may_be_spelled_in_another_way(account: Account, state: str, monk
 
 
 def test_a_cancelled_export_is_ordered_again_in_halves(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        Operation, "shown", lambda self, settings, shown=Operation.shown: _cancelled(shown(self, settings))
-    )
+    shown = Operation.shown
+
+    def cancelled(self: Operation, settings: Settings) -> Row:
+        row = shown(self, settings)
+        return {**row, "state": "CANCELLED" if row["state"] == "FAILED" else row["state"]}
+
+    monkeypatch.setattr(Operation, "shown", cancelled)
     account.sim.settings.export_failures = 1
     assert_rows(account.sync().records(), truth(account))
-
-
-def _cancelled(row: Row) -> Row:
-    return {**row, "state": "CANCELLED" if row["state"] == "FAILED" else row["state"]}
 
 
 def test_progress_that_goes_to_and_fro_does_not_hold_a_sync_up(
@@ -133,15 +133,7 @@ def test_progress_that_goes_to_and_fro_does_not_hold_a_sync_up(
     monkeypatch.setattr(exports, "_STUCK_SECONDS", 0.3)
     turns = itertools.cycle(range(7))
     monkeypatch.setattr(exports, "_percent", lambda _: next(turns))
-    account.sim.settings.export_never_completes = True
-
-    def release(request: Request) -> None:
-        account.sim.settings.export_never_completes &= not request.path.endswith("/cancel")
-
-    account.sim.on_request = release
-    outcome = account.sync()
-    account.sim.on_request = None
-    assert_rows(outcome.records(), truth(account))
+    assert_rows(account.sync_with_stuck_exports().records(), truth(account))
 
 
 def test_refusals_without_end_end(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,14 +167,7 @@ def test_an_export_that_fails_at_an_hour_is_a_clear_error_and_what_came_before_i
 
 def test_a_stuck_export_is_cancelled_and_halved(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "_STUCK_SECONDS", 0.2)
-    account.sim.settings.export_never_completes = True
-
-    def release(request: Request) -> None:
-        account.sim.settings.export_never_completes &= not request.path.endswith("/cancel")
-
-    account.sim.on_request = release
-    outcome = account.sync()
-    account.sim.on_request = None
+    outcome = account.sync_with_stuck_exports()
     assert any(request.path.endswith("/cancel") for request in account.sim.requests)
     assert "two halves" in outcome.log
     assert_rows(outcome.records(), final(account))
