@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_closeio import times
+from source_closeio.kit import times
 
 DEFAULT_URL = "https://api.close.com/api/v1/"
 

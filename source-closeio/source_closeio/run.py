@@ -11,7 +11,7 @@ from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
 
 from source_closeio.config import Config
-from source_closeio.output import Stdout, as_line
+from source_closeio.kit.output import Stdout, as_line
 from source_closeio.source import SourceCloseio
 
 

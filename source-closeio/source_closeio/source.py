@@ -23,14 +23,14 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_closeio import errors
-from source_closeio.api import CHECK_PATIENCE, CloseApi
-from source_closeio.changes import Changes
 from source_closeio.config import Config
-from source_closeio.custom_fields import columns, definitions
-from source_closeio.following import EventReader
-from source_closeio.output import keep_nulls
-from source_closeio.reader import Page, Reader
+from source_closeio.event_log.change_reading import EventReader
+from source_closeio.event_log.changes import Changes
+from source_closeio.families.custom_fields import columns, definitions
+from source_closeio.http import errors
+from source_closeio.http.api import CHECK_PATIENCE, CloseApi
+from source_closeio.kit.output import keep_nulls
+from source_closeio.kit.reader import Page, Reader
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS, EventLog
 

@@ -14,11 +14,12 @@ from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_closeio import errors, times
-from source_closeio.api import Client, CloseApi
 from source_closeio.config import Config
-from source_closeio.reader import Estimate, Page
-from source_closeio.windows import MOST_PARTS, Frontier, Progress, Window
+from source_closeio.http import errors
+from source_closeio.http.api import Client, CloseApi
+from source_closeio.kit import times
+from source_closeio.kit.reader import Estimate, Page
+from source_closeio.paging.windows import MOST_PARTS, Frontier, Progress, Window
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 

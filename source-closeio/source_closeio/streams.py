@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_closeio.activities import ActivityStream
-from source_closeio.api import Params
-from source_closeio.comments import CommentStream
-from source_closeio.custom_fields import definitions
-from source_closeio.custom_objects import CustomObjectStream
-from source_closeio.deletions import DeletionStream
-from source_closeio.events import EventStream
-from source_closeio.lists import ChangedListStream, ListStream
-from source_closeio.opportunities import OpportunityStream
-from source_closeio.organizations import MembershipStream, OrganizationStream
-from source_closeio.partitions import GroupStream, SubscriptionStream
-from source_closeio.reader import Page
-from source_closeio.search import SearchStream
-from source_closeio.smart_views import SmartViewStream
+from source_closeio.event_log.deletions import DeletionStream
+from source_closeio.event_log.events import EventStream
+from source_closeio.families.activities import ActivityStream
+from source_closeio.families.comments import CommentStream
+from source_closeio.families.custom_fields import definitions
+from source_closeio.families.custom_objects import CustomObjectStream
+from source_closeio.families.opportunities import OpportunityStream
+from source_closeio.families.organizations import MembershipStream, OrganizationStream
+from source_closeio.families.per_parent import GroupStream, SubscriptionStream
+from source_closeio.families.smart_views import SmartViewStream
+from source_closeio.families.tasks import TaskStream
+from source_closeio.http.api import Params
+from source_closeio.kit.reader import Page
+from source_closeio.paging.lists import ChangedListStream, ListStream
+from source_closeio.paging.search import SearchStream
 from source_closeio.stream import CloseStream
-from source_closeio.tasks import TaskStream
 
 _ARCHIVED_TOO: tuple[Params, ...] = ({}, {"is_archived": "true"})
 """Whether archived rows are listed unless asked for is not documented."""

@@ -10,7 +10,7 @@ import pytest
 from airbyte_cdk.models import AirbyteStateBlob, AirbyteStateMessage
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
-from source_closeio import api
+from source_closeio.http import api
 from unit_tests.syncs import Sync, saved, sync
 
 Close = Callable[..., CloseSimulator]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from airbyte_cdk.models import FailureType
 from simulator import CloseSimulator, Fault, Settings
-from source_closeio import api
+from source_closeio.http import api
 from unit_tests.syncs import sync
 
 Close = Callable[..., CloseSimulator]

@@ -208,7 +208,7 @@ def test_search_with_a_low_cap_and_any_way_to_count(
 
 
 def test_a_deep_document_is_a_typed_error(odd: Callable[[Answer], OddClose], monkeypatch: pytest.MonkeyPatch) -> None:
-    from source_closeio import api
+    from source_closeio.http import api
 
     monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=1))
     deep: Any = {}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 from simulator import CloseSimulator, Settings
-from source_closeio.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.http.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
 from unit_tests.syncs import sync
 
 

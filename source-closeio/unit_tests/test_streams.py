@@ -11,7 +11,8 @@ import pytest
 from airbyte_cdk.models import AirbyteStream, SyncMode
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from simulator import CloseSimulator, Settings
-from source_closeio import SourceCloseio, api
+from source_closeio import SourceCloseio
+from source_closeio.http import api
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, catalog, config, sync

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from source_closeio.windows import Frontier, Progress, Window
+from source_closeio.paging.windows import Frontier, Progress, Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=100)

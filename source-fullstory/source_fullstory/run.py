@@ -11,7 +11,7 @@ from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
 
 from source_fullstory.config import Config
-from source_fullstory.output import Stdout, as_line
+from source_fullstory.kit.output import Stdout, as_line
 from source_fullstory.source import SourceFullstory
 
 

@@ -28,11 +28,11 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_fullstory import errors
-from source_fullstory.api import CHECK_PATIENCE, Client, FullStoryApi
 from source_fullstory.config import Config
-from source_fullstory.output import keep_nulls
-from source_fullstory.reader import Reader
+from source_fullstory.http import errors
+from source_fullstory.http.api import CHECK_PATIENCE, Client, FullStoryApi
+from source_fullstory.kit.output import keep_nulls
+from source_fullstory.kit.reader import Reader
 from source_fullstory.streams import STREAMS, stream_of
 
 _MORE_WORKERS = 3

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_fullstory import errors
-from source_fullstory.api import Client, FullStoryApi
 from source_fullstory.config import Config
-from source_fullstory.coverage import Coverage
-from source_fullstory.exclusion import Exclusion
-from source_fullstory.reader import Estimate, NotOffered, Page
+from source_fullstory.events.coverage import Coverage
+from source_fullstory.http import errors
+from source_fullstory.http.api import Client, FullStoryApi
+from source_fullstory.kit.reader import Estimate, NotOffered, Page
+from source_fullstory.rows.exclusion import Exclusion
 
 FUTURE_SECONDS = 7 * 24 * 3600
 """A state that lies further ahead was not written by a clock that runs ahead."""

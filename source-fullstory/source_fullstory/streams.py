@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from source_fullstory.api import FullStoryApi, Params
+from source_fullstory.account.bundle_list import BundleListStream
+from source_fullstory.account.operations import OperationStream
+from source_fullstory.account.pages import Listing
+from source_fullstory.account.recording_settings import HistoryStream, PlatformHistoryStream, PlatformSettingStream
+from source_fullstory.account.sessions import SessionStream
+from source_fullstory.account.whole_lists import ListStream, ObjectStream
 from source_fullstory.config import Config
-from source_fullstory.events import EventStream
-from source_fullstory.export_bundles import BundleListStream
-from source_fullstory.exported_events import ExportedEventStream
-from source_fullstory.individuals import IndividualStream
-from source_fullstory.lists import Listing
-from source_fullstory.operations import OperationStream
-from source_fullstory.recording_settings import HistoryStream, PlatformHistoryStream, PlatformSettingStream
-from source_fullstory.sessions import SessionStream
+from source_fullstory.events.bundle_events import EventStream
+from source_fullstory.events.exported_events import ExportedEventStream
+from source_fullstory.events.individuals import IndividualStream
+from source_fullstory.http.api import FullStoryApi, Params
 from source_fullstory.stream import FullStoryStream
-from source_fullstory.whole import ListStream, ObjectStream
 
 _RECORDING = "/settings/recording/v1"
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from simulator import FullStorySimulator, Settings
-from source_fullstory import api, exports, individuals
+from source_fullstory.events import exports, individuals
+from source_fullstory.http import api
 from unit_tests.syncs import Account
 
 

@@ -9,8 +9,8 @@ import pytest
 from simulator import OPTIONAL_TRICKS, TRICKS, showcase
 from simulator.encoding import document
 from simulator.rows import encode
-from source_fullstory import decode
-from source_fullstory.decode import BadBundle, batches, inflated, is_whole
+from source_fullstory.rows import decode
+from source_fullstory.rows.decode import BadBundle, batches, inflated, is_whole
 from unit_tests.syncs import storable
 
 ROWS = showcase(1_704_067_200, 1_704_153_600, tricks=TRICKS | OPTIONAL_TRICKS, each=20)

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from simulator import Fault, Request
-from source_fullstory import SourceFullstory, api, decode, rate_limit, spool
+from source_fullstory import SourceFullstory
+from source_fullstory.files import spool
+from source_fullstory.http import api, rate_limit
+from source_fullstory.rows import decode
 from unit_tests.syncs import Account, assert_rows
 
 GET = "/export/get"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from simulator import FullStorySimulator, Settings, showcase
-from source_fullstory import event_key
-from source_fullstory.event_key import instant, keyed
-from source_fullstory.variables import Variables
+from source_fullstory.rows import event_key
+from source_fullstory.rows.event_key import instant, keyed
+from source_fullstory.rows.variables import Variables
 from unit_tests.syncs import Account, Outcome, as_sent
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from source_fullstory.coverage import HOLE_SECONDS, Coverage, Hole
+from source_fullstory.events.coverage import HOLE_SECONDS, Coverage, Hole
 from unit_tests.syncs import Account, Outcome, assert_rows, run_process
 
 HOUR = 3600

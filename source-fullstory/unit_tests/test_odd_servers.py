@@ -11,10 +11,13 @@ import pytest
 from airbyte_cdk.models import SyncMode
 from simulator import Fault, Request, Settings
 from simulator.operations import Operation
-from source_fullstory import api, epochs, export_stream, exports, sessions
-from source_fullstory.decode import BadBundle
-from source_fullstory.individuals import IndividualStream
-from source_fullstory.spool import Spool
+from source_fullstory import epochs
+from source_fullstory.account import sessions
+from source_fullstory.events import export_stream, exports
+from source_fullstory.events.individuals import IndividualStream
+from source_fullstory.files.spool import Spool
+from source_fullstory.http import api
+from source_fullstory.rows.decode import BadBundle
 from source_fullstory.streams import Individuals
 from unit_tests.syncs import Account, Outcome, Row, assert_rows
 

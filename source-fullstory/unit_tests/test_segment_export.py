@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from simulator import Fault, Request, Segment
-from source_fullstory import epochs, exports
-from source_fullstory.export_windows import Window, plan
+from source_fullstory import epochs
+from source_fullstory.events import exports
+from source_fullstory.events.export_windows import Window, plan
 from unit_tests.syncs import Account, Outcome, Row, as_sent, assert_rows
 
 DAY = 86_400

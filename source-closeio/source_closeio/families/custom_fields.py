@@ -1,0 +1,59 @@
+"""The organization's own fields: their definitions, and the columns that they become.
+
+https://developer.close.com/api/resources/custom-fields. The lists per object type leave out shared fields, which have
+a list of their own and say in `associations` what they belong to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from source_closeio.http.api import Client
+from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
+from source_closeio.kit.reader import Page
+from source_closeio.paging.lists import offset_pages
+
+# The shared ones first: should another list repeat one, the row that has the associations stays.
+OBJECT_TYPES = ("shared", "lead", "contact", "opportunity", "activity", "custom_object_type")
+_LIMIT = 1000
+
+_COLUMN_TYPES: Mapping[str, dict[str, Any]] = {
+    "number": {"type": ["null", "number"]},
+    "date": {"type": ["null", "string"], "format": "date"},
+    "datetime": {"type": ["null", "string"], "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+}
+_TEXT = {"type": ["null", "string"]}
+
+logger = logging.getLogger("airbyte")
+
+
+def definitions(client: Client) -> Iterator[Page]:
+    """Every definition once, as Close gives it, with its `object_type`. What the plan does not offer is left out
+    with a warning; raises NotOffered if that is everything."""
+    seen: set[Any] = set()
+    refused: list[CloseError] = []
+    for object_type in OBJECT_TYPES:
+        try:
+            for page in offset_pages(client, f"custom_field/{object_type}/", {}, _LIMIT, seen):
+                yield [{**row, "object_type": object_type} for row in page]
+        except (Missing, NotOffered, Refused) as error:
+            refused.append(error)
+    if len(refused) == len(OBJECT_TYPES):
+        raise refused[0]
+    for refusal in refused:
+        logger.warning(f"{client.stream}: some definitions are left out. {refusal}")
+
+
+def columns(fields: Page, object_type: str) -> dict[str, Any]:
+    """The properties that an object type's own fields add to its schema, and those that are shared: these everywhere,
+    for what Close calls the object types in `associations` is not documented."""
+    owners = (object_type, "shared")
+    return {f"custom.{field['id']}": _column(field) for field in fields if field["object_type"] in owners}
+
+
+def _column(field: Mapping[str, Any]) -> dict[str, Any]:
+    value = _COLUMN_TYPES.get(field.get("type", ""), _TEXT)
+    column = {"type": ["null", "array"], "items": value} if field.get("accepts_multiple_values") else dict(value)
+    return {**column, "title": field.get("name")}

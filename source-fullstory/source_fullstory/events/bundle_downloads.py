@@ -1,0 +1,89 @@
+"""Bundles into temporary files (spool.py), some ahead of the one that is being read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_fullstory.events.bundles import Bundle, list_bundles
+from source_fullstory.files.spool import Fetch, Spool, receive
+from source_fullstory.http import errors
+from source_fullstory.http.api import Answered, Client, GivenUp
+
+logger = logging.getLogger("airbyte")
+
+
+class Vanished(Exception):
+    """The bundle was listed, and is listed no more."""
+
+
+def fetch(client: Client, bundle: Bundle) -> Spool:
+    """Download the bundle. Raises Vanished, Stopped, or AirbyteTracedException with the bundle's name."""
+    what = f"the download of bundle {bundle.id}"
+
+    def attempt(answered: Answered) -> Spool:
+        return receive(client, str(bundle), "/export/get", partial(client.api.open_bundle, bundle.id), answered)
+
+    try:
+        try:
+            return client.persist(what, client.api.downloads, attempt)
+        except errors.Missing as error:
+            if bundle not in list_bundles(client, bundle.stop - 1, until=bundle.stop):
+                raise Vanished from error
+            logger.info(f"{client.stream}: {bundle} is listed, but not there; trying once more")
+            return client.persist(what, client.api.downloads, attempt)
+    except GivenUp as given_up:
+        raise _given_up(client, bundle, given_up) from given_up
+    except errors.Denied as error:
+        raise errors.no_data_export(str(error)) from error
+    except errors.FullStoryError as error:
+        raise _refused(bundle, error) from error
+
+
+class Downloads:
+    """Fetches `bundles` in their order, up to `ahead` of them beyond the one that was taken last."""
+
+    def __init__(self, client: Client, bundles: Sequence[Bundle], ahead: int) -> None:
+        self._client = client
+        self._bundles = bundles
+        self._ahead = ahead
+        self._fetches: list[Fetch] = []
+
+    def take(self, number: int) -> Spool:
+        """Bundle `number`, once it is here. Ask for them in order. Raises as `fetch` does."""
+        self._start_to(number + self._ahead)
+        spool = self._fetches[number].take()
+        self._start_to(number + 1 + self._ahead)
+        return spool
+
+    def _start_to(self, end: int) -> None:
+        for bundle in self._bundles[len(self._fetches) : end]:
+            self._fetches.append(Fetch(self._client, str(bundle.id), partial(fetch, self._client, bundle)))
+
+    def close(self) -> None:
+        """Drop what was downloaded and not taken."""
+        for started in self._fetches:
+            started.drop()
+
+
+def _given_up(client: Client, bundle: Bundle, given_up: GivenUp) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=f"{client.stream}: {bundle} could not be downloaded: it {given_up}. The bundles before it are kept, "
+        "and the next sync goes on with this one. If it breaks off again and again, choose a shorter bundle period in "
+        "FullStory's Data Export settings, so that bundles become smaller, or ask FullStory's support about this one.",
+        internal_message=f"{bundle} {given_up.problem}",
+        failure_type=FailureType.transient_error,
+    )
+
+
+def _refused(bundle: Bundle, error: errors.FullStoryError) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=f"FullStory lists {bundle}, but does not give it: {error}. The bundles before it are kept. Run the "
+        "sync again; if it goes on, ask FullStory's support about this bundle.",
+        internal_message=str(error),
+        failure_type=FailureType.system_error,
+    )

@@ -1,0 +1,164 @@
+"""Segment exports: order one, wait for it, download it.
+
+https://developer.fullstory.com, "Create segment export", "Get operation", "Get export results". An export is ordered
+by a POST, and is an operation until it is done; then its results name a signed address, which lives some five minutes.
+The export itself lives about a week.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import requests
+
+from source_fullstory import epochs
+from source_fullstory.files.spool import Spool, receive
+from source_fullstory.http import errors
+from source_fullstory.http.api import Answered, Body, Client, GivenUp
+
+_FIRST_PAUSE_SECONDS = 1.0
+_PAUSE_GROWTH = 1.3
+_LONGEST_PAUSE_SECONDS = 30.0
+_STUCK_SECONDS = 3600.0
+"""Without progress; the platform ends a sync after three hours without a record or a state."""
+_LONGEST_SECONDS = 6 * 3600.0
+_MADE = frozenset({"COMPLETED", "COMPLETE"})
+_NOT_MADE = frozenset({"FAILED", "CANCELLED", "CANCELED"})
+"""Three states are documented, and an endpoint to cancel; how that is called then is not."""
+_LOG_SECONDS = 30.0
+
+logger = logging.getLogger("airbyte")
+
+
+class ExportFailed(Exception):
+    """FullStory could not make this export, or it does not arrive whole: a smaller one may."""
+
+
+class ExportLost(Exception):
+    """FullStory does not know the operation or its results (any more): order it again."""
+
+
+def order_body(kind: str, segment_id: str, start: int, stop: int) -> Body:
+    """For POST /segments/v1/exports. Both ranges are the same, as the documentation says for bulk exports: the segment
+    alone would bring its own range, for `everyone` the last 30 days. Start is inclusive, end exclusive."""
+    span = {"start": epochs.to_text(start), "end": epochs.to_text(stop)}
+    return {
+        "segmentId": segment_id,
+        "type": kind,
+        "format": "FORMAT_NDJSON",
+        "timeRange": span,
+        "segmentTimeRange": span,
+    }
+
+
+def operation_id(answer: Mapping[str, Any]) -> str:
+    """Of the answer to an order. Raises ExportFailed if it has none."""
+    found = answer.get("operationId") or answer.get("operation_id") or answer.get("id")
+    if not found:
+        raise ExportFailed(f"FullStory answered the order without an operation ({errors.explain(answer)})")
+    return str(found)
+
+
+def wait_for(client: Client, operation: str, what: str) -> str:
+    """The id of the export, once it is made. Raises ExportFailed, ExportLost, and as Client.get does."""
+    progress, pause = _Progress(), _FIRST_PAUSE_SECONDS
+    told = time.monotonic()
+    while True:
+        try:
+            answer = client.get(f"/operations/v1/{operation}")
+        except errors.FullStoryError as error:
+            raise ExportLost(str(error)) from error
+        state = str(answer.get("state")).upper()
+        if state in _MADE:
+            return _export_id(answer)
+        if state in _NOT_MADE:
+            raise ExportFailed(f"FullStory says: {_reason(answer)}")
+        progress.note(answer)
+        if progress.is_stuck():
+            _cancel(client, operation)
+            raise ExportFailed(f"it is stuck, {progress}")
+        if time.monotonic() - told >= _LOG_SECONDS:
+            told = time.monotonic()
+            logger.info(f"{client.stream}: {what} is {progress}")
+        client.pause(pause)
+        pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+
+
+class _Progress:
+    """How far an operation has come, and since when it has not come further."""
+
+    def __init__(self) -> None:
+        self._began = self._moved = time.monotonic()
+        self._most = -1.0
+        self._steps: set[Any] = set()
+
+    def note(self, answer: Mapping[str, Any]) -> None:
+        done, step = _percent(answer), answer.get("step")
+        if done > self._most or step not in self._steps:
+            self._moved = time.monotonic()
+        self._most = max(self._most, done)
+        self._steps.add(step)
+
+    def is_stuck(self) -> bool:
+        now = time.monotonic()
+        return now - self._moved > _STUCK_SECONDS or now - self._began > _LONGEST_SECONDS
+
+    def __str__(self) -> str:
+        return f"{self._most:.0f} % done after {time.monotonic() - self._began:,.0f} s"
+
+
+def download(client: Client, export: str, what: str) -> Spool:
+    """The export, whole. Each try asks for a fresh address. Raises ExportFailed, ExportLost, Stopped, and
+    AirbyteTracedException."""
+    endpoint = f"/search/v1/exports/{export}/results"
+
+    def send() -> requests.Response:
+        location = client.get(endpoint).get("location")
+        if not location:
+            raise ExportLost(f"{endpoint} names no location")
+        return client.api.open_location(str(location))
+
+    def attempt(answered: Answered) -> Spool:
+        return receive(client, what, "storage", send, answered, lines=True)
+
+    try:
+        return client.persist(f"the download of {what}", client.api.storage, attempt)
+    except errors.FullStoryError as error:
+        raise ExportLost(str(error)) from error
+    except GivenUp as given_up:
+        raise ExportFailed(f"its download {given_up}") from given_up
+
+
+def fetch(client: Client, operation: str, what: str, *, is_new: bool = False) -> Spool:
+    """Wait for the export, and download it. One that was just ordered is not looked at at once: it cannot be ready,
+    and its operation has to be in the state before anything goes on."""
+    if is_new:
+        client.pause(_FIRST_PAUSE_SECONDS)
+    return download(client, wait_for(client, operation, what), what)
+
+
+def _export_id(answer: Mapping[str, Any]) -> str:
+    results = answer.get("results") or {}
+    found = results.get("searchExportId") or results.get("search_export_id")
+    if not found:
+        raise ExportLost("the operation is complete, and names no export")
+    return str(found)
+
+
+def _percent(answer: Mapping[str, Any]) -> float:
+    found = answer.get("estimatePctComplete") or answer.get("estimate_pct_complete")
+    return found if isinstance(found, int | float) else 0
+
+
+def _reason(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("errorDetails") or answer.get("error_details") or "no reason")[:300]
+
+
+def _cancel(client: Client, operation: str) -> None:
+    """So that an order which nobody waits for takes no place in FullStory's queue."""
+    with suppress(errors.FullStoryError):
+        client.order_if_free(f"/operations/v1/{operation}/cancel", {})
