@@ -1,26 +1,12 @@
-"""Config to streams; check, discover and read."""
+"""Config to streams: what check asks, what discover finds, how read puts the streams together."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airbyte_cdk.models import (
-    AirbyteCatalog,
-    AirbyteConnectionStatus,
-    AirbyteMessage,
-    AirbyteStateMessage,
-    AirbyteStream,
-    AirbyteStreamStatus,
-    ConfiguredAirbyteCatalog,
-    FailureType,
-    Status,
-    StreamDescriptor,
-)
-from airbyte_cdk.sources import Source
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
+from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
@@ -28,73 +14,59 @@ from source_closeio.event_log.change_reading import EventReader
 from source_closeio.event_log.changes import Changes
 from source_closeio.families.custom_fields import columns, definitions
 from source_closeio.http import errors
-from source_closeio.http.api import CHECK_PATIENCE, CloseApi
-from source_closeio.kit.output import keep_nulls
-from source_closeio.kit.reader import Page, Reader
+from source_closeio.http.api import TIMING, CloseApi
+from source_closeio.kit.contract import Page
+from source_closeio.kit.reader import Reader
+from source_closeio.kit.retry import Timing
+from source_closeio.kit.source import KitSource, States
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS, EventLog
 
 logger = logging.getLogger("airbyte")
 
 
-class SourceCloseio(Source):
+class SourceCloseio(KitSource[Config, CloseApi]):
     """Close, the CRM."""
 
-    # Our own checks (config.py) say what to do; the schema's would say which pattern did not match.
-    check_config_against_spec = False
+    server = "Close"
 
-    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        """The CDK would write the config, with the key, to a file that stays when the process is killed."""
-        return config
+    def __init__(self, timing: Timing = TIMING) -> None:
+        self._timing = timing
 
-    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Ask Close who we are. SUCCEEDED also for a key that sees only a part, with a warning in the log."""
+    def parse_config(self, raw: Mapping[str, Any]) -> Config:
+        return Config.parse(raw)
+
+    def connect(self, config: Config) -> CloseApi:
+        return CloseApi(config, self._timing)
+
+    def stream_names(self) -> Sequence[str]:
+        return [stream.name for stream in STREAMS]
+
+    def verify(self, api: CloseApi) -> None:
+        """Ask Close who we are. A key that sees only a part is good, with a warning in the log."""
         try:
-            me = CloseApi(Config.parse(config)).client("check", CHECK_PATIENCE).get("me/")
-        except (AirbyteTracedException, errors.CloseError) as error:
-            message = filter_secrets(errors.as_sentence(error))
-            return AirbyteConnectionStatus(status=Status.FAILED, message=message)
+            me = api.client("check", self._timing.check_patience).get("me/")
+        except (errors.CloseError, AirbyteTracedException) as error:
+            raise errors.as_sentence(error) from error
         _warn_of_partial_view(me)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
-    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+    def streams(self, api: CloseApi, config: Config) -> Sequence[AirbyteStream]:
         """The streams, with the organization's own custom fields as columns."""
-        parsed = Config.parse(config)
-        api = CloseApi(parsed)
         fields = _custom_fields(api)
-        return AirbyteCatalog(streams=[_catalog_entry(stream(api, parsed), fields) for stream in STREAMS])
+        return [_catalog_entry(stream(api, config), fields) for stream in STREAMS]
 
-    def read(
-        self,
-        logger: logging.Logger,
-        config: Mapping[str, Any],
-        catalog: ConfiguredAirbyteCatalog,
-        state: list[AirbyteStateMessage] | None = None,
-    ) -> Iterable[AirbyteMessage]:
-        """Read the configured streams side by side. Raises AirbyteTracedException at the end if one failed."""
-        keep_nulls()
-        parsed = Config.parse(config)
-        api = CloseApi(parsed)
+    def reader(
+        self, api: CloseApi, config: Config, chosen: Sequence[ConfiguredAirbyteStream], states: States
+    ) -> Reader:
         known = {stream.name: stream for stream in STREAMS}
-        chosen = list(dict.fromkeys(configured.stream.name for configured in catalog.streams))
-        streams = [known[name](api, parsed) for name in chosen if name in known]
-        states = _states(state)
-        _share_event_log(streams, states, EventLog(api, parsed))
+        streams = [known[each.stream.name](api, config) for each in chosen]
+        _share_event_log(streams, states, EventLog(api, config))
         # More threads than requests in flight, for some wait for the rate limit of their stream's endpoints, or for
         # the event log.
-        reader = Reader(streams, states, parsed.num_workers + len(streams) - 1)
-        yield from reader.read()
-        unknown = [name for name in chosen if name not in known]
-        for name in unknown:
-            yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
-        reader.raise_failures()
-        if unknown:
-            raise _unknown_streams(unknown)
+        return Reader(streams, states, config.num_workers + len(streams) - 1)
 
 
-def _share_event_log(
-    streams: Sequence[CloseStream], states: Mapping[str, Mapping[str, Any]], log_of_nobody: EventLog
-) -> None:
+def _share_event_log(streams: Sequence[CloseStream], states: States, log_of_nobody: EventLog) -> None:
     """All streams that go by the event log share one reading of it: that of the stream event_log, if it is selected."""
     readers = [stream for stream in streams if isinstance(stream, EventReader)]
     wanted = [since for stream in readers if (since := stream.events_since(states.get(stream.name, {})))]
@@ -120,7 +92,7 @@ def _warn_of_partial_view(me: Mapping[str, Any]) -> None:
 
 def _custom_fields(api: CloseApi) -> Page:
     try:
-        return [field for page in definitions(api.client("custom_fields")) for field in page]
+        return [field for page in definitions(api.client("custom_fields", api.timing.check_patience)) for field in page]
     except errors.CloseError as error:
         logger.warning(f"The catalog will lack the columns of custom fields. {error}")
         return []
@@ -131,20 +103,3 @@ def _catalog_entry(stream: CloseStream, fields: Page) -> AirbyteStream:
     for object_type in stream.custom_fields_of:
         own.update(columns(fields, object_type))
     return stream.as_airbyte_stream(own)
-
-
-def _states(messages: list[AirbyteStateMessage] | None) -> dict[str, dict[str, Any]]:
-    """The saved states by stream name."""
-    return {
-        message.stream.stream_descriptor.name: dict(vars(message.stream.stream_state))
-        for message in messages or []
-        if message.stream and message.stream.stream_state
-    }
-
-
-def _unknown_streams(names: list[str]) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=f"This source has no stream {', '.join(names)}. Refresh the source's schema in the connection.",
-        internal_message=f"unknown streams: {names}",
-        failure_type=FailureType.config_error,
-    )

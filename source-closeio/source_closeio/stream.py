@@ -18,7 +18,7 @@ from source_closeio.config import Config
 from source_closeio.http import errors
 from source_closeio.http.api import Client, CloseApi
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.windows import MOST_PARTS, Frontier, Progress, Window
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,8 +107,11 @@ class CloseStream(ABC):
     def stop(self) -> None:
         self.client.stopped.set()
 
-    def explain(self, error: Exception) -> AirbyteTracedException:
+    def explain(self, error: BaseException) -> AirbyteTracedException:
         return errors.as_traced(error, self.name)
+
+    def is_waiting(self) -> bool:
+        return False
 
     def usage(self) -> str:
         usage = self.client.usage

@@ -21,7 +21,7 @@ from source_closeio.families.per_parent import GroupStream, SubscriptionStream
 from source_closeio.families.smart_views import SmartViewStream
 from source_closeio.families.tasks import TaskStream
 from source_closeio.http.api import Params
-from source_closeio.kit.reader import Page
+from source_closeio.kit.contract import Page
 from source_closeio.paging.lists import ChangedListStream, ListStream
 from source_closeio.paging.search import SearchStream
 from source_closeio.stream import CloseStream

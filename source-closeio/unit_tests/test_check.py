@@ -49,7 +49,7 @@ def test_a_good_key_needs_nothing_but_itself(close: Close) -> None:
         ({"lookback_window_hours": "24"}, "from 0 to 720"),
         ({"num_workers": 0}, "from 1 to 32"),
         ({"api_url": "http://api.close.com/api/v1/"}, "https://"),
-        ({"api_url": "close"}, "not a URL"),
+        ({"api_url": "close"}, "not the address of an API"),
         ({"api_url": "http://127.0.0.1:9/api/v1/"}, "can reach that address"),
         ({"api_url": "https://no-such-host.invalid/"}, "can reach that address"),
     ],

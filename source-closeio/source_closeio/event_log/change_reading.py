@@ -12,7 +12,7 @@ from source_closeio.event_log.changes import Changes
 from source_closeio.event_log.events import HISTORY, LATE
 from source_closeio.http.errors import Missing, Refused
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.windows import Window
 from source_closeio.stream import CloseStream
 

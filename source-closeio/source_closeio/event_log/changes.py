@@ -22,7 +22,7 @@ from source_closeio.event_log.events import EventStream
 from source_closeio.http.api import Client
 from source_closeio.http.errors import NotOffered
 from source_closeio.kit import times
-from source_closeio.kit.reader import Page, Stopped
+from source_closeio.kit.contract import Page, Stopped
 
 _READERS = 4
 _PAGE = 1000

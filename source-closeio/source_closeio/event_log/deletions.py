@@ -10,7 +10,7 @@ from source_closeio.event_log.change_reading import EventReader
 from source_closeio.event_log.events import LATE, history_start, oldest_event
 from source_closeio.http.errors import NotOffered
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.windows import Window
 
 

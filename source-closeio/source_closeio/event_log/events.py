@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.windows import Frontier, Progress, Window
 from source_closeio.stream import CloseStream
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from source_closeio.event_log.change_reading import FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.http.errors import NotOffered, Refused
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.lists import KeysetWalk, by_lead, offset_pages
 from source_closeio.paging.rows_by_id import rows_by_id
 from source_closeio.paging.search import all_leads

@@ -11,7 +11,7 @@ from source_closeio.event_log.events import HISTORY
 from source_closeio.families.per_parent import Parents, PartitionStream
 from source_closeio.http.errors import Missing
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.lists import offset_pages, whole_list
 
 _LIMIT = 100

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from source_closeio.http.errors import NotOffered, Refused
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.lists import offset_pages
 from source_closeio.paging.search import Query, SearchStream
 from source_closeio.paging.windows import Window

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from source_closeio.event_log.change_reading import FollowingStream
 from source_closeio.http.api import Params
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.lists import KeysetWalk, by_halves
 from source_closeio.paging.windows import Window
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from source_closeio.http.api import Client, CloseApi
 from source_closeio.http.errors import Missing, NotOffered, Refused
-from source_closeio.kit.reader import Page
+from source_closeio.kit.contract import Page
 from source_closeio.paging.lists import ListStream
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.lists import ListStream, offset_pages, whole_list
 from source_closeio.paging.search import all_leads
 

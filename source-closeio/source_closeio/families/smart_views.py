@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from source_closeio.http.errors import Missing, Refused
-from source_closeio.kit.reader import Page
+from source_closeio.kit.contract import Page
 from source_closeio.paging.lists import ListStream, offset_pages, whole_list
 
 _PATH = "saved_search/"

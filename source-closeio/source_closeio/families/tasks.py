@@ -14,7 +14,7 @@ from source_closeio.event_log.change_reading import FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.http.errors import Refused
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.lists import KeysetWalk, by_halves, fetch_page
 from source_closeio.paging.windows import Window
 

@@ -1,9 +1,9 @@
 """What a failure means to the person who runs the sync. By what happens next:
 
-    Retry       time may mend it: the request is sent again (api.py), in the end it becomes a transient error
+    Retry       time may mend it: the request is sent again (kit/retry.py), in the end it becomes a transient error
     Refused     400 and other 4xx: the request does not suit the server; a walk may know another way
     Missing     404
-    NotOffered  402, 403: the plan or the role does not give this: the stream is skipped, with a warning
+    NotOffered  402, 403: the plan or the role does not give this
     AirbyteTracedException   config error (the user can mend it), transient error, system error
 
 Close documents no shape for error bodies; `explain` reads those that were seen.
@@ -16,20 +16,14 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_closeio.kit import reader
+from source_closeio.kit import contract
+from source_closeio.kit.errors import ApiError, config_error, defect, quote, system_error, transient_error
+from source_closeio.kit.retry import GivenUp
+from source_closeio.kit.transport import TooLarge
 
-RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504}) | frozenset(range(520, 531))
-_LONGEST_QUOTE = 300
 
-
-class CloseError(Exception):
-    """An answer that is no success; `text` quotes what Close said."""
-
-    def __init__(self, status: int, endpoint: str, text: str) -> None:
-        self.status = status
-        self.endpoint = endpoint
-        self.text = text
-        super().__init__(f"{endpoint} answered {status}: {text}")
+class CloseError(ApiError):
+    """An answer of Close's that is no success."""
 
 
 class Refused(CloseError):
@@ -40,13 +34,14 @@ class Missing(CloseError):
     """404: no such endpoint, or a document that was deleted while the list was read."""
 
 
-class NotOffered(CloseError, reader.NotOffered):
+class NotOffered(CloseError, contract.NotOffered):
     """402 or 403: the plan or the key's role does not offer this."""
 
     def __str__(self) -> str:
         return (
             f"Close does not offer this to the API key ({super().__str__()}). If it should, ask an administrator "
-            "of the Close organization about the plan and the role of the key's user."
+            "of the Close organization about the plan and the role of the key's user; if not, leave the stream out of "
+            "the connection."
         )
 
 
@@ -63,21 +58,29 @@ def for_status(status: int, endpoint: str, body: Any) -> Exception:
 
 
 def wrong_key(endpoint: str) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message="Close does not accept this API key. Make a new one in Close under Settings > Developer > "
-        "API Keys, and put it into the API key field of this source.",
-        internal_message=f"{endpoint} answered 401",
-        failure_type=FailureType.config_error,
+    return config_error(
+        "Close does not accept this API key. Make a new one in Close under Settings > Developer > API Keys, and put "
+        "it into the API key field of this source.",
+        f"{endpoint} answered 401",
+    )
+
+
+def redirected(endpoint: str, host: str | None) -> AirbyteTracedException:
+    """Close's API redirects no request of ours: followed, whatever stands there would pass for Close's answer."""
+    return config_error(
+        f"Close's API answered {endpoint} with a redirect to {host or 'nowhere'}, which is not followed. Find out what "
+        "stands between this machine and Close, a proxy or a login page perhaps.",
+        f"{endpoint} redirected",
     )
 
 
 def explain(body: Any) -> str:
-    """What an error body says, cut to a few hundred characters."""
+    """What an error body says, masked, and cut to a few hundred characters."""
     if isinstance(body, dict):
         parts = [body.get("error"), body.get("message"), *_values(body.get("errors"))]
         parts += [f"{name}: {value}" for name, value in _items(body.get("field-errors"))]
         body = "; ".join(str(part) for part in parts if part)
-    return " ".join(str(body or "no explanation").split())[:_LONGEST_QUOTE]
+    return quote(body)
 
 
 def _values(errors: Any) -> list[Any]:
@@ -88,40 +91,44 @@ def _items(errors: Any) -> list[tuple[Any, Any]]:
     return list(errors.items()) if isinstance(errors, dict) else []
 
 
-def as_traced(error: Exception, stream: str) -> AirbyteTracedException:
+def given_up(stream: str, endpoint: str, host: str, failure: GivenUp) -> AirbyteTracedException:
+    return transient_error(
+        f"Close could not be read for stream {stream}: {endpoint} at {host} {failure}. What was read before is kept: "
+        "run the sync again. If this goes on, look at https://status.close.com, and check that this machine can reach "
+        "that address.",
+        f"{endpoint} at {host} {failure.problem}",
+    )
+
+
+def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
     """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
     if isinstance(error, AirbyteTracedException):
         return error
     if isinstance(error, NotOffered):
-        message = f"Stream {stream} broke off. {error}"
-        return _traced(message, error, FailureType.config_error)
+        return config_error(f"Stream {stream} cannot be read. {error}", ApiError.__str__(error))
     if isinstance(error, CloseError):
-        message = (
+        return system_error(
             f"Close did not take a request for stream {stream} ({error}). What was read before is kept. "
-            "Run the sync again; if it fails at the same place, report it with this message."
+            "Run the sync again; if it fails at the same place, report it with this message.",
+            str(error),
         )
-        return _traced(message, error, FailureType.system_error)
-    message = (
-        f"Stream {stream} failed by a defect of this connector: {type(error).__name__}: {error}. Please report it."
-    )
-    return _traced(message, error, FailureType.system_error)
+    if isinstance(error, TooLarge):
+        return system_error(f"Close {error} for stream {stream}, to a request for a single row.", str(error))
+    return defect(stream, error)
 
 
-def as_sentence(error: Exception) -> str:
+def as_sentence(error: Exception) -> AirbyteTracedException:
     """The error for a person who fills in the form."""
-    if isinstance(error, AirbyteTracedException) and error.failure_type is FailureType.transient_error:
-        return (
-            f"Close does not answer ({error.internal_message}). Check that this machine can reach that address, that "
-            "no proxy or firewall is in the way, and at https://status.close.com whether Close itself is in trouble."
-        )
-    if isinstance(error, AirbyteTracedException):
-        return error.message or str(error)
     if isinstance(error, Missing):
-        return f"There is no Close API at this address ({error}). Leave the API address out for Close's own."
-    return str(error)
-
-
-def _traced(message: str, error: Exception, failure_type: FailureType) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=message, internal_message=str(error), failure_type=failure_type, exception=error
+        return config_error(
+            f"There is no Close API at this address ({error}). Leave the API address out for Close's own."
+        )
+    if not isinstance(error, AirbyteTracedException):
+        return config_error(str(error))
+    if error.failure_type is not FailureType.transient_error:
+        return error
+    return transient_error(
+        f"Close does not answer ({error.internal_message}). Check that this machine can reach that address, that no "
+        "proxy or firewall is in the way, and at https://status.close.com whether Close itself is in trouble.",
+        str(error.internal_message),
     )

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Condition, Thread
-from typing import Any, Protocol
+from typing import Any
 
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
@@ -40,58 +40,14 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-Page = list[dict[str, Any]]
+from .contract import Estimate, Page, Stream
+from .errors import config_error, defect, trace_message
 
 _OUTBOX_PAGES = 4
 _LOG_SECONDS = 10.0
 _WORST_FIRST = (FailureType.system_error, FailureType.transient_error, FailureType.config_error)
 
 logger = logging.getLogger("airbyte")
-
-
-class Stopped(Exception):
-    """The stream was told to stop; whoever told it knows why."""
-
-
-class NotOffered(Exception):
-    """The account's plan or the key's role does not give this stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """How many rows the stream will have, as the API tells."""
-
-    rows: int
-
-
-class Stream(Protocol):
-    """What the reader asks of a stream. `open` and `read_slice` run in workers and may fetch; the others are quick."""
-
-    @property
-    def name(self) -> str: ...
-
-    def open(self, state: Mapping[str, Any]) -> None:
-        """Plan the slices, starting from the state of the last sync ({} if there was none)."""
-
-    def take_slice(self) -> Any | None:
-        """A slice that nobody reads yet; None if there is none (right now)."""
-
-    def has_slices(self) -> bool:
-        """Would take_slice give one? A slice that is being read may still add others."""
-
-    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]: ...
-
-    def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
-        """All records of the slice are out. Returns the state that is safe now."""
-
-    def stop(self) -> None:
-        """End waiting and fetching soon, by raising Stopped where it happens."""
-
-    def explain(self, error: Exception) -> AirbyteTracedException:
-        """The error as the user should see it."""
-
-    def usage(self) -> str:
-        """Requests, waiting and the like, for the log."""
 
 
 class _Opened:
@@ -105,12 +61,20 @@ class _Finished:
     stream_slice: Any
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Outbox item, and a job that could not even be taken."""
+
+    error: BaseException
+
+
 class _Lane:
     """One stream on its way through the reader."""
 
-    def __init__(self, stream: Stream, state: Mapping[str, Any]) -> None:
+    def __init__(self, stream: Stream[Any], state: Mapping[str, Any], *, emits: bool) -> None:
         self.stream = stream
         self.state = state
+        self.emits = emits
         self.descriptor = StreamDescriptor(name=stream.name)
         self.opening = self.opened = False
         self.under_way = 0  # jobs handed to workers whose end the main thread has not seen
@@ -122,25 +86,33 @@ class _Lane:
 
 
 class Reader:
-    """Reads `streams` (with their states, by name) to the end; see the module's docstring. Use once."""
+    """Reads `streams` (with their states, by name) to the end; see the module's docstring. Use once.
 
-    def __init__(self, streams: Sequence[Stream], states: Mapping[str, Mapping[str, Any]], num_workers: int) -> None:
-        self._lanes = [_Lane(stream, states.get(stream.name, {})) for stream in streams]
+    `unlisted` streams are read for what other streams learn from them: nothing of theirs is emitted.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream[Any]],
+        states: Mapping[str, Mapping[str, Any]],
+        num_workers: int,
+        unlisted: Sequence[Stream[Any]] = (),
+    ) -> None:
+        self._lanes = [_Lane(stream, states.get(stream.name, {}), emits=True) for stream in streams]
+        self._lanes += [_Lane(stream, {}, emits=False) for stream in unlisted]
         self._num_workers = num_workers
         self._outbox: Queue[tuple[_Lane, Any]] = Queue(_OUTBOX_PAGES)
         self._changed = Condition()
         self._closed = False
         self.failures: dict[str, AirbyteTracedException] = {}
-        self.skipped: dict[str, str] = {}
 
     def read(self) -> Iterator[AirbyteMessage]:
-        """Messages of all streams. Streams that failed or were skipped are in `failures`, `skipped` afterwards."""
+        """Messages of all streams. Those that failed are in `failures` afterwards."""
         # Live messages make young-generation collections dear; nothing here builds cycles.
         gc.freeze()
         gc.set_threshold(50_000, 50, 50)
-        for number in range(self._num_workers):
-            Thread(target=self._work, name=f"reader-{number}", daemon=True).start()
         try:
+            self._start_workers()
             while not all(lane.over for lane in self._lanes):
                 lane, item = self._next_item()
                 if not lane.over:
@@ -148,11 +120,24 @@ class Reader:
         finally:
             self._close()
 
+    def _start_workers(self) -> None:
+        for number in range(self._num_workers):
+            try:
+                Thread(target=self._work, name=f"reader-{number}", daemon=True).start()
+            except RuntimeError as error:  # the machine allows no more threads
+                if not number:
+                    raise config_error(
+                        "This machine lets the connector start no thread. Raise its limit of processes (the "
+                        "container's pids limit, or ulimit -u)."
+                    ) from error
+                logger.warning(f"This machine allows {number} threads of the {self._num_workers} that were wanted.")
+                return
+
     def _next_item(self) -> tuple[_Lane, Any]:
         try:
             return self._outbox.get_nowait()
         except Empty:
-            # Nothing to do: let what was printed out of the CDK's print buffer, states above all.
+            # Nothing to do: let what was written leave the process, states above all.
             sys.stdout.flush()
             return self._outbox.get()
 
@@ -170,13 +155,15 @@ class Reader:
             lane, stream_slice = job
             try:
                 self._run_job(lane, stream_slice)
-            except Exception as error:  # noqa: BLE001 - the main thread tells the user, whatever it is
-                self._put(lane, error)
+            except BaseException as error:  # noqa: BLE001 - the main thread tells the user, whatever it is
+                self._put(lane, _Failed(error))
             with self._changed:
                 lane.reading -= 1
                 self._changed.notify_all()
 
     def _run_job(self, lane: _Lane, stream_slice: Any) -> None:
+        if isinstance(stream_slice, _Failed):
+            raise stream_slice.error
         if stream_slice is None:
             self._put(lane, _Opened())
             lane.stream.open(lane.state)
@@ -211,7 +198,10 @@ class Reader:
         if not lane.opening:
             lane.opening = True
             return lane, None
-        stream_slice = lane.stream.take_slice() if lane.opened else None
+        try:
+            stream_slice = lane.stream.take_slice() if lane.opened else None
+        except Exception as error:  # noqa: BLE001 - taking may start threads, and fail as these do
+            return lane, _Failed(error)
         return None if stream_slice is None else (lane, stream_slice)
 
     def _put(self, lane: _Lane, item: Any) -> None:
@@ -230,16 +220,18 @@ class Reader:
         elif isinstance(item, _Finished):
             yield from self._after_slice(lane, item.stream_slice)
         elif isinstance(item, Estimate):
-            yield _estimate_message(lane, item.rows)
+            if lane.emits:
+                yield _estimate_message(lane, item.rows)
         elif isinstance(item, _Opened):
-            logger.info(f"{lane.stream.name}: started")
-            yield status_message(lane.descriptor, AirbyteStreamStatus.STARTED)
-        elif isinstance(item, NotOffered) and lane.records == 0:
-            yield from self._skip(lane, item)
+            if lane.emits:
+                logger.info(f"{lane.stream.name}: started")
+                yield status_message(lane.descriptor, AirbyteStreamStatus.STARTED)
         else:
-            yield from self._fail(lane, item)
+            yield from self._fail(lane, item.error)
 
     def _records(self, lane: _Lane, page: Page) -> Iterator[AirbyteMessage]:
+        if not lane.emits:
+            return
         if page and not lane.records:
             yield status_message(lane.descriptor, AirbyteStreamStatus.RUNNING)
         lane.records += len(page)
@@ -251,29 +243,33 @@ class Reader:
         self._log_progress(lane)
 
     def _after_slice(self, lane: _Lane, stream_slice: Any) -> Iterator[AirbyteMessage]:
-        if stream_slice is not None:
-            yield _state_message(lane, lane.stream.finish_slice(stream_slice))
+        try:
+            state = lane.stream.finish_slice(stream_slice) if stream_slice is not None else None
+        except Exception as error:  # noqa: BLE001 - one stream's defect must not end the others
+            yield from self._fail(lane, error)
+            return
+        if state is not None and lane.emits:
+            yield _state_message(lane, state)
         with self._changed:
             lane.under_way -= 1
-            lane.over = not lane.under_way and not lane.stream.has_slices()
+            lane.over = not lane.under_way and not lane.stream.has_slices() and not lane.stream.is_waiting()
             self._changed.notify_all()
-        if lane.over:
+        if lane.over and lane.emits:
             logger.info(f"{lane.stream.name}: complete, {lane.records:,} rows, {lane.stream.usage()}")
             yield status_message(lane.descriptor, AirbyteStreamStatus.COMPLETE)
 
-    def _skip(self, lane: _Lane, reason: NotOffered) -> Iterator[AirbyteMessage]:
-        logger.warning(f"{lane.stream.name}: skipped. {reason}")
-        self.skipped[lane.stream.name] = str(reason)
+    def _fail(self, lane: _Lane, error: BaseException) -> Iterator[AirbyteMessage]:
         self._end(lane)
-        yield status_message(lane.descriptor, AirbyteStreamStatus.COMPLETE)
-
-    def _fail(self, lane: _Lane, error: Exception) -> Iterator[AirbyteMessage]:
-        traced = lane.stream.explain(error)
+        if not lane.emits:
+            return  # the streams that learn from it say so
+        try:
+            traced = lane.stream.explain(error)
+        except Exception as second:  # noqa: BLE001 - whatever it is, the stream has to end with a sentence
+            traced = defect(lane.stream.name, second)
         self.failures[lane.stream.name] = traced
-        self._end(lane)
         logger.error(f"{lane.stream.name}: failed after {lane.records:,} rows. {traced.message}")
         yield status_message(lane.descriptor, AirbyteStreamStatus.INCOMPLETE)
-        yield traced.as_sanitized_airbyte_message(stream_descriptor=lane.descriptor)
+        yield trace_message(traced, lane.descriptor)
 
     def _end(self, lane: _Lane) -> None:
         """No more of this stream: what its workers still bring is dropped, and no state will cover it."""
@@ -289,24 +285,18 @@ class Reader:
             logger.info(f"{lane.stream.name}: {lane.records:,} rows so far, {lane.stream.usage()}")
 
     def raise_failures(self) -> None:
-        """Raise AirbyteTracedException if a stream failed, or if none at all could be read."""
-        if self.failures:
-            types = {failure.failure_type for failure in self.failures.values()}
-            worst = next(kind for kind in _WORST_FIRST if kind in types)
-            first = next(iter(self.failures.values()))
-            others = ", ".join(self.failures)
-            raise AirbyteTracedException(
-                message=f"Not all streams could be read; failed: {others}. {first.message}",
-                internal_message=f"failed streams: {others}",
-                failure_type=worst,
-            )
-        if self.skipped and len(self.skipped) == len(self._lanes):
-            reasons = " ".join(dict.fromkeys(self.skipped.values()))
-            raise AirbyteTracedException(
-                message=f"None of the selected streams is offered to this API key. {reasons}",
-                internal_message=reasons,
-                failure_type=FailureType.config_error,
-            )
+        """Raise AirbyteTracedException if a stream failed."""
+        if not self.failures:
+            return
+        types = {failure.failure_type for failure in self.failures.values()}
+        worst = next(kind for kind in _WORST_FIRST if kind in types)
+        first = next(failure for failure in self.failures.values() if failure.failure_type is worst)
+        others = ", ".join(self.failures)
+        raise AirbyteTracedException(
+            message=f"Not all streams could be read; failed: {others}. {first.message}",
+            internal_message=f"failed streams: {others}",
+            failure_type=worst,
+        )
 
 
 def _state_message(lane: _Lane, state: Mapping[str, Any]) -> AirbyteMessage:

@@ -20,7 +20,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_closeio.http.api import Client, Params
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.windows import Progress, Window
 from source_closeio.stream import CloseStream
 

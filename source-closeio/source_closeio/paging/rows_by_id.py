@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from source_closeio.http.api import Client
 from source_closeio.http.errors import Missing, Refused
-from source_closeio.kit.reader import Page
+from source_closeio.kit.contract import Page
 
 _SIZES = (100, 30, 1)
 """Ids per request: the second fits into a URL, the last is a request of another kind."""

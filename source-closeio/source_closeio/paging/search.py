@@ -21,7 +21,7 @@ from source_closeio.event_log.change_reading import FollowingStream
 from source_closeio.http.api import Client
 from source_closeio.http.errors import Refused
 from source_closeio.kit import times
-from source_closeio.kit.reader import Estimate, Page
+from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.lists import offset_pages
 from source_closeio.paging.windows import Progress, Window
 

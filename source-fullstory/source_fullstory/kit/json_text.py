@@ -1,0 +1,65 @@
+"""JSON from the network: exact where it can be, and such that every destination can store it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+import orjson
+
+_DEEPEST = 5000
+_LONG_NUMBER = re.compile(rb"[:,\[]\s*-?[0-9]{19}")
+"""What orjson may round: it reads integers beyond 64 bits as floats, silently."""
+
+
+class NotJson(ValueError):
+    """The text says what it is instead, without quoting it."""
+
+
+def parse(content: bytes) -> Any:
+    """The value, with exact integers of any size.
+
+    Half a surrogate pair, as text cut in the middle of an emoji has it, becomes U+FFFD, and NaN null: no destination
+    can store either, and some drop the whole row. Raises NotJson.
+    """
+    if not _LONG_NUMBER.search(content):
+        try:
+            return orjson.loads(content)
+        except ValueError:
+            pass
+    try:
+        return _storable(json.loads(content, parse_constant=lambda _: None))
+    except RecursionError:
+        raise NotJson("JSON that is nested too deeply") from None
+    except ValueError:
+        raise NotJson("something that is not JSON") from None
+
+
+def _storable(value: Any) -> Any:
+    """Text without halves of surrogate pairs, at any depth."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(each) for name, each in value.items()}
+    return value
+
+
+def dump_line(value: Any) -> bytes:
+    """The value as one line of JSON, newline included."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # an integer beyond 64 bits, or nested more than 254 deep
+        return _dump_anything(value) + b"\n"
+
+
+def _dump_anything(value: Any) -> bytes:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(_DEEPEST)  # orjson reads 1,024 levels
+    try:
+        return json.dumps(value, separators=(",", ":")).encode()
+    finally:
+        sys.setrecursionlimit(limit)
