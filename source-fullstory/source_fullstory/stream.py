@@ -16,7 +16,7 @@ from source_fullstory.config import Config
 from source_fullstory.events.coverage import Coverage
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client, FullStoryApi
-from source_fullstory.kit.reader import Estimate, NotOffered, Page
+from source_fullstory.kit.contract import Estimate, NotOffered, Page
 from source_fullstory.rows.exclusion import Exclusion
 
 FUTURE_SECONDS = 7 * 24 * 3600
@@ -94,8 +94,11 @@ class FullStoryStream(ABC):
     def stop(self) -> None:
         self.client.stopped.set()
 
-    def explain(self, error: Exception) -> AirbyteTracedException:
+    def explain(self, error: BaseException) -> AirbyteTracedException:
         return errors.as_traced(error, self.name)
+
+    def is_waiting(self) -> bool:
+        return False
 
     def usage(self) -> str:
         usage = self.client.usage

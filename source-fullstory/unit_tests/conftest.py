@@ -4,18 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from simulator import FullStorySimulator, Settings
-from source_fullstory.events import exports, individuals
-from source_fullstory.http import api
+from source_fullstory.events import individuals
 from unit_tests.syncs import Account
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between tries. How long they are is nothing that a test has to wait for."""
-    monkeypatch.setattr(api, "_FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(api, "_LONGEST_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(exports, "_FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(exports, "_LONGEST_PAUSE_SECONDS", 0.05)
 
 
 @pytest.fixture(autouse=True)

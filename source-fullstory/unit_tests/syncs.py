@@ -8,16 +8,20 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import AirbyteLogFormatter
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from simulator import FullStorySimulator, Request
 from source_fullstory import SourceFullstory
+from source_fullstory.http.api import FullStoryTiming
+from source_fullstory.kit.entrypoint import Entrypoint
+from source_fullstory.kit.errors import trace_message
+from source_fullstory.kit.output import as_line
+from source_fullstory.kit.retry import Patience
 
 Row = dict[str, Any]
 ROOT = Path(__file__).parents[1]
@@ -60,8 +64,17 @@ class Outcome:
         return json.dumps(self.messages, ensure_ascii=False)
 
 
-def run_here(*args: str) -> Outcome:
-    """The command through the CDK's entry point, in this process, with all that it prints and logs."""
+HURRY = FullStoryTiming(
+    Patience(tries=9, throttled_seconds=3600.0, first_pause=0.01, longest_pause=0.05),
+    answer=120.0,
+    first_poll=0.01,
+    longest_poll=0.05,
+)
+"""No long pauses: how long they are is nothing that a test has to wait for."""
+
+
+def run_here(*args: str, timing: FullStoryTiming = HURRY) -> Outcome:
+    """The command through the entry point, in this process, with all that it prints and logs."""
     logged = io.StringIO()
     handler = logging.StreamHandler(logged)
     handler.setFormatter(AirbyteLogFormatter())
@@ -69,10 +82,10 @@ def run_here(*args: str) -> Outcome:
     root.addHandler(handler)
     lines: list[str] = []
     try:
-        source = SourceFullstory()
-        lines.extend(AirbyteEntrypoint(source).run(AirbyteEntrypoint.parse_args(list(args))))
+        entrypoint = Entrypoint(SourceFullstory(timing))
+        lines.extend(as_line(message).decode() for message in entrypoint.messages(entrypoint.parse_args(list(args))))
     except AirbyteTracedException as error:
-        lines.append(AirbyteEntrypoint.airbyte_message_to_string(error.as_sanitized_airbyte_message()))
+        lines.append(as_line(trace_message(error)).decode())
     finally:
         root.removeHandler(handler)
     return Outcome(lines + logged.getvalue().split("\n")[:-1])
@@ -84,6 +97,11 @@ class Account:
 
     sim: FullStorySimulator
     config: Row
+    timing: FullStoryTiming = HURRY
+
+    def in_time(self, **changes: Any) -> "Account":
+        """The same account, for a connector with other timing."""
+        return replace(self, timing=replace(self.timing, **changes))
 
     def sync(
         self,
@@ -100,7 +118,7 @@ class Account:
             states = [{"type": "STREAM", "stream": stream}]
         with tempfile.TemporaryDirectory() as folder:
             found = self.arguments(Path(folder), streams, states, mode, {**self.config, **config})
-            return run_here(*found, *(["--debug"] if debug else []))
+            return run_here(*found, *(["--debug"] if debug else []), timing=self.timing)
 
     def sync_with_stuck_exports(self) -> Outcome:
         """One sync, in which no export is ever made until the first is cancelled."""
@@ -119,7 +137,7 @@ class Account:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "config.json")
             path.write_text(json.dumps({**self.config, **config}))
-            outcome = run_here("check", "--config", str(path))
+            outcome = run_here("check", "--config", str(path), timing=self.timing)
         (status,) = [m["connectionStatus"] for m in outcome.messages if m["type"] == "CONNECTION_STATUS"]
         assert self.config["api_key"] not in outcome.text
         return dict(status)

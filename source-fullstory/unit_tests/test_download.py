@@ -9,7 +9,7 @@ import pytest
 from simulator import Fault, Request
 from source_fullstory import SourceFullstory
 from source_fullstory.files import spool
-from source_fullstory.http import api, rate_limit
+from source_fullstory.http import rate_limit
 from source_fullstory.rows import decode
 from unit_tests.syncs import Account, assert_rows
 
@@ -100,20 +100,15 @@ def test_a_download_that_stays_broken_fails_by_name_and_keeps_what_was_read(
     [{"kind": "stall_headers"}, {"kind": "stall_body", "at": 50}, {"kind": "drip", "at": 1, "seconds": 0.05}],
     ids=name_of,
 )
-def test_silence_and_trickling_do_not_hold_a_sync_up(
-    bundles: Account, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(api, "_SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(spool, "_SLOW_SECONDS", 0.5)
+def test_silence_and_trickling_do_not_hold_a_sync_up(bundles: Account, fault: dict[str, Any]) -> None:
     bundles.sim.fault(Fault(GET, **fault))
-    assert_rows(bundles.sync().records(), bundles.sim.truth())
+    assert_rows(bundles.in_time(silence=0.5, stall=0.5).sync().records(), bundles.sim.truth())
 
 
 def test_a_download_may_not_take_for_ever(bundles: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "_LONGEST_SECONDS", 0.3)
     monkeypatch.setattr(spool, "_SLOW_BYTES", 1)
     bundles.sim.fault(Fault(GET, "drip", at=1, seconds=0.05))
-    assert_rows(bundles.sync().records(), bundles.sim.truth())
+    assert_rows(bundles.in_time(download=0.3).sync().records(), bundles.sim.truth())
 
 
 def test_a_bundle_that_does_not_fit_on_the_disk_is_not_begun(bundles: Account) -> None:

@@ -3,8 +3,8 @@
 import itertools
 import tempfile
 import time
-from functools import partial
-from types import SimpleNamespace
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from source_fullstory.account import sessions
 from source_fullstory.events import export_stream, exports
 from source_fullstory.events.individuals import IndividualStream
 from source_fullstory.files.spool import Spool
-from source_fullstory.http import api
+from source_fullstory.kit import clock
 from source_fullstory.rows.decode import BadBundle
 from source_fullstory.streams import Individuals
 from unit_tests.syncs import Account, Outcome, Row, assert_rows
@@ -70,8 +70,12 @@ def test_an_inherited_operation_that_is_refused_is_ordered_again(account: Accoun
 def test_a_clock_that_runs_ahead_exports_no_time_that_is_to_come(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ahead = SimpleNamespace(time=lambda: time.time() + 3 * DAY, monotonic=time.monotonic)
-    monkeypatch.setattr(api, "time", ahead)
+    class Ahead:
+        @staticmethod
+        def now(zone: tzinfo) -> datetime:
+            return datetime.now(zone) + timedelta(hours=23)
+
+    monkeypatch.setattr(clock, "datetime", Ahead)
     outcome = account.sync()
     assert "ahead of FullStory's" in outcome.log
     assert_rows(outcome.records(), truth(account))
@@ -133,16 +137,16 @@ def test_a_cancelled_export_is_ordered_again_in_halves(account: Account, monkeyp
 def test_progress_that_goes_to_and_fro_does_not_hold_a_sync_up(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "_STUCK_SECONDS", 0.3)
     turns = itertools.cycle(range(7))
     monkeypatch.setattr(exports, "_percent", lambda _: next(turns))
-    assert_rows(account.sync_with_stuck_exports().records(), truth(account))
+    assert_rows(account.in_time(stuck=0.3).sync_with_stuck_exports().records(), truth(account))
 
 
-def test_refusals_without_end_end(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "Patience", partial(api.Patience, throttled_seconds=0.3))
+def test_refusals_without_end_end(account: Account) -> None:
     account.sim.fault(Fault("webhooks", "429", times=10_000))
-    outcome = account.sync(streams=["webhook_endpoints", "segments"], mode=FULL)
+    outcome = account.in_time(patience=replace(account.timing.patience, throttled_seconds=0.3)).sync(
+        streams=["webhook_endpoints", "segments"], mode=FULL
+    )
     assert outcome.status("segments") == "COMPLETE"
     assert "was over the limit" in outcome.errors()[0]["message"]
 

@@ -6,7 +6,8 @@ from email.utils import format_datetime
 
 import pytest
 from simulator import Fault
-from source_fullstory.http.rate_limit import Limiter, retry_after
+from source_fullstory.http.rate_limit import Limiter
+from source_fullstory.kit.headers import retry_after
 from unit_tests.syncs import Account, assert_rows
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from simulator import Fault, Request, Segment
 from source_fullstory import epochs
-from source_fullstory.events import exports
 from source_fullstory.events.export_windows import Window, plan
 from unit_tests.syncs import Account, Outcome, Row, as_sent, assert_rows
 
@@ -166,9 +165,8 @@ def test_an_export_that_fails_at_an_hour_is_a_clear_error_and_what_came_before_i
     assert_rows(outcome.records() + rest.records(), final(account))
 
 
-def test_a_stuck_export_is_cancelled_and_halved(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "_STUCK_SECONDS", 0.2)
-    outcome = account.sync_with_stuck_exports()
+def test_a_stuck_export_is_cancelled_and_halved(account: Account) -> None:
+    outcome = account.in_time(stuck=0.2).sync_with_stuck_exports()
     assert any(request.path.endswith("/cancel") for request in account.sim.requests)
     assert "two halves" in outcome.log
     assert_rows(outcome.records(), final(account))

@@ -61,7 +61,7 @@ class Timing:
     """How long is waited for what, in seconds; tests are in more of a hurry."""
 
     patience: Patience
-    check_patience: Patience = Patience(tries=3, seconds=20.0)
+    check_patience: Patience = Patience(tries=3, seconds=20.0, longest_wait=20.0)
     """Where a person waits."""
     silence: float = 60.0
     """The longest pause between two pieces of an answer."""
@@ -107,7 +107,7 @@ class Tries:
         now = time.monotonic()
         held = now - self.throttled_since if self.throttled_since else 0.0
         too_long = pause > self.patience.longest_wait
-        spent = now - self.began + (pause if self.throttles else 0.0) > self.patience.seconds
+        spent = now - self.began > self.patience.seconds
         if too_long or spent or self.failures >= self.patience.tries or held > self.patience.throttled_seconds:
             tries = self.failures + self.throttles
             raise GivenUp(retry.problem, tries, now - self.began, pause if too_long else None) from retry

@@ -9,7 +9,7 @@ from source_fullstory import epochs
 from source_fullstory.account.whole_lists import WholeStream
 from source_fullstory.events.bundles import list_bundles
 from source_fullstory.http import errors
-from source_fullstory.kit.reader import Estimate, NotOffered, Page
+from source_fullstory.kit.contract import Estimate, NotOffered, Page
 
 _PAGE = 1000
 _LOOKBACK_SECONDS = 72 * 3600

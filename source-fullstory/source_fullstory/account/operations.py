@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from source_fullstory.account.whole_lists import ChangedListStream
-from source_fullstory.kit.reader import Estimate, Page
+from source_fullstory.kit.contract import Estimate, Page
 from source_fullstory.rows.event_key import instant
 
 _OVER = frozenset({"COMPLETED", "COMPLETE", "FAILED", "CANCELLED", "CANCELED"})

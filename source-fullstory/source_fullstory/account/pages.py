@@ -16,7 +16,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.http import errors
 from source_fullstory.http.api import Body, Client, Params
-from source_fullstory.kit.reader import Page
+from source_fullstory.kit.contract import Page
 from source_fullstory.rows.spelling import bare
 
 _NEXT = ("nextPaginationToken", "next_pagination_token", "next_page_token", "nextPageToken")

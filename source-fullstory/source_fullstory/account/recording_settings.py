@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from source_fullstory.account.pages import Listing
 from source_fullstory.account.whole_lists import ChangedListStream, ObjectStream
 from source_fullstory.http.api import Params
-from source_fullstory.kit.reader import Page
+from source_fullstory.kit.contract import Page
 from source_fullstory.rows.event_key import instant
 
 PLATFORMS: tuple[Params, ...] = ({"platform": "web"}, {"platform": "mobile"})

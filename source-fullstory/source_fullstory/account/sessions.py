@@ -12,7 +12,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_fullstory.account.pages import Listing, pages
 from source_fullstory.http import errors
-from source_fullstory.kit.reader import Estimate, Page
+from source_fullstory.kit.contract import Estimate, Page
 from source_fullstory.stream import FullStoryStream
 
 _USERS = Listing("results", "page_token")

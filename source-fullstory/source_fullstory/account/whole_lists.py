@@ -12,7 +12,7 @@ from source_fullstory import epochs
 from source_fullstory.account.pages import Listing, pages
 from source_fullstory.http import errors
 from source_fullstory.http.api import Params
-from source_fullstory.kit.reader import Estimate, Page
+from source_fullstory.kit.contract import Estimate, Page
 from source_fullstory.rows.event_key import instant
 from source_fullstory.rows.spelling import respelled
 from source_fullstory.stream import FUTURE_SECONDS, FullStoryStream

@@ -12,7 +12,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_fullstory.events.bundles import Bundle, list_bundles
 from source_fullstory.files.spool import Fetch, Spool, receive
 from source_fullstory.http import errors
-from source_fullstory.http.api import Answered, Client, GivenUp
+from source_fullstory.http.api import Answered, Client
+from source_fullstory.kit.retry import GivenUp
 
 logger = logging.getLogger("airbyte")
 

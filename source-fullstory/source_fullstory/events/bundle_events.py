@@ -18,7 +18,7 @@ from source_fullstory.events.coverage import HOLE_SECONDS, Coverage
 from source_fullstory.events.event_rows import ADDED, EventRows, Tally
 from source_fullstory.files.spool import Spool, parsed
 from source_fullstory.http import errors
-from source_fullstory.kit.reader import Estimate, NotOffered, Page
+from source_fullstory.kit.contract import Estimate, NotOffered, Page
 from source_fullstory.rows.decode import BadBundle
 from source_fullstory.rows.variables import OBJECTS
 from source_fullstory.stream import FullStoryStream

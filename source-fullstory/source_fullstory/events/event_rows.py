@@ -9,7 +9,7 @@ from source_fullstory import epochs
 from source_fullstory.events.bundles import Bundle
 from source_fullstory.events.coverage import Span
 from source_fullstory.files.spool import Spool
-from source_fullstory.kit.reader import Page
+from source_fullstory.kit.contract import Page
 from source_fullstory.rows.decode import Row, batches
 from source_fullstory.rows.event_key import Keyed, keyed
 from source_fullstory.rows.exclusion import Exclusion

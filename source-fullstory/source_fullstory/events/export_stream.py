@@ -25,7 +25,7 @@ from source_fullstory.events.export_windows import HOUR, Window, plan
 from source_fullstory.events.exports import ExportFailed, ExportLost, fetch, operation_id, order_body
 from source_fullstory.files.spool import Fetch, Spool, parsed
 from source_fullstory.http import errors
-from source_fullstory.kit.reader import Estimate, Page
+from source_fullstory.kit.contract import Estimate, Page
 from source_fullstory.rows.decode import BadBundle, batches
 from source_fullstory.stream import FullStoryStream
 

@@ -18,13 +18,10 @@ import requests
 from source_fullstory import epochs
 from source_fullstory.files.spool import Spool, receive
 from source_fullstory.http import errors
-from source_fullstory.http.api import Answered, Body, Client, GivenUp
+from source_fullstory.http.api import Answered, Body, Client
+from source_fullstory.kit.retry import GivenUp
 
-_FIRST_PAUSE_SECONDS = 1.0
 _PAUSE_GROWTH = 1.3
-_LONGEST_PAUSE_SECONDS = 30.0
-_STUCK_SECONDS = 3600.0
-"""Without progress; the platform ends a sync after three hours without a record or a state."""
 _LONGEST_SECONDS = 6 * 3600.0
 _MADE = frozenset({"COMPLETED", "COMPLETE"})
 _NOT_MADE = frozenset({"FAILED", "CANCELLED", "CANCELED"})
@@ -65,7 +62,8 @@ def operation_id(answer: Mapping[str, Any]) -> str:
 
 def wait_for(client: Client, operation: str, what: str) -> str:
     """The id of the export, once it is made. Raises ExportFailed, ExportLost, and as Client.get does."""
-    progress, pause = _Progress(), _FIRST_PAUSE_SECONDS
+    timing = client.api.timing
+    progress, pause = _Progress(timing.stuck), timing.first_poll
     told = time.monotonic()
     while True:
         try:
@@ -85,13 +83,14 @@ def wait_for(client: Client, operation: str, what: str) -> str:
             told = time.monotonic()
             logger.info(f"{client.stream}: {what} is {progress}")
         client.pause(pause)
-        pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+        pause = min(pause * _PAUSE_GROWTH, timing.longest_poll)
 
 
 class _Progress:
     """How far an operation has come, and since when it has not come further."""
 
-    def __init__(self) -> None:
+    def __init__(self, stuck_seconds: float) -> None:
+        self._stuck_seconds = stuck_seconds
         self._began = self._moved = time.monotonic()
         self._most = -1.0
         self._steps: set[Any] = set()
@@ -105,7 +104,7 @@ class _Progress:
 
     def is_stuck(self) -> bool:
         now = time.monotonic()
-        return now - self._moved > _STUCK_SECONDS or now - self._began > _LONGEST_SECONDS
+        return now - self._moved > self._stuck_seconds or now - self._began > _LONGEST_SECONDS
 
     def __str__(self) -> str:
         return f"{self._most:.0f} % done after {time.monotonic() - self._began:,.0f} s"
@@ -137,7 +136,7 @@ def fetch(client: Client, operation: str, what: str, *, is_new: bool = False) ->
     """Wait for the export, and download it. One that was just ordered is not looked at at once: it cannot be ready,
     and its operation has to be in the state before anything goes on."""
     if is_new:
-        client.pause(_FIRST_PAUSE_SECONDS)
+        client.pause(client.api.timing.first_poll)
     return download(client, wait_for(client, operation, what), what)
 
 

@@ -11,7 +11,7 @@ from source_fullstory.events.coverage import Coverage
 from source_fullstory.events.export_stream import ExportStream
 from source_fullstory.events.export_windows import Window
 from source_fullstory.files.spool import Spool
-from source_fullstory.kit.reader import Page
+from source_fullstory.kit.contract import Page
 from source_fullstory.rows.decode import batches
 from source_fullstory.rows.variables import Variables
 

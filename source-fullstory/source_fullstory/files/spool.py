@@ -20,17 +20,16 @@ import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_fullstory.http.api import NETWORK_ERRORS, Answered, Client, Retry, check_status, root_cause
-from source_fullstory.kit.reader import Page, Stopped
+from source_fullstory.http.api import Answered, Client, FullStoryTiming, check_status
+from source_fullstory.kit.contract import Page, Stopped
+from source_fullstory.kit.retry import Retry
+from source_fullstory.kit.transport import NETWORK_ERRORS, error_body, root_cause
 from source_fullstory.rows.decode import BadBundle, arrays, inflated, is_whole
 
 _PIECE = 256 * 1024
-_LONGEST_SECONDS = 2 * 3600.0  # for one download; the platform ends a sync after three hours without a record
-_SLOW_SECONDS = 120.0  # a download that brings less than _SLOW_BYTES in so long has stalled
-_SLOW_BYTES = 16 * 1024
+_SLOW_BYTES = 16 * 1024  # a download that brings less in the time that `stall` names has stalled
 _DISK_RESERVE = 64 * 1024 * 1024
 _DISK_CHECK_BYTES = 64 * 1024 * 1024
-_ERROR_BYTES = 64 * 1024
 _PARSE_TRIES = 3
 
 logger = logging.getLogger("airbyte")
@@ -93,12 +92,12 @@ def _write(
     try:
         with send() as response:
             if response.status_code != 200:
-                check_status(response, endpoint, response.raw.read(_ERROR_BYTES, decode_content=True))
+                check_status(response, endpoint, error_body(response))
                 raise Retry(f"answered {response.status_code}")
             answered()
             promised = response.headers.get("Content-Length", "")
             _check_disk(what, int(promised) if promised.isdigit() else 0)
-            for piece in _paced(response):
+            for piece in _paced(response, client.api.timing):
                 if client.stopped.is_set():
                     raise Stopped
                 if size // _DISK_CHECK_BYTES != (size + len(piece)) // _DISK_CHECK_BYTES:
@@ -114,19 +113,19 @@ def _write(
     return size
 
 
-def _paced(response: requests.Response) -> Iterator[bytes]:
+def _paced(response: requests.Response, timing: FullStoryTiming) -> Iterator[bytes]:
     """The pieces of the body, undecoded. Raises requests.ReadTimeout when it takes too long or all but stops."""
-    end = time.monotonic() + _LONGEST_SECONDS
+    end = time.monotonic() + timing.download
     since, received = time.monotonic(), 0
     while piece := response.raw.read1(_PIECE, decode_content=False):
         yield piece
         received += len(piece)
         now = time.monotonic()
         if now > end:
-            raise requests.ReadTimeout(f"not through after {_LONGEST_SECONDS:.0f} s")
+            raise requests.ReadTimeout(f"not through after {timing.download:.0f} s")
         if received >= _SLOW_BYTES:
             since, received = now, 0
-        elif now - since > _SLOW_SECONDS:
+        elif now - since > timing.stall:
             raise requests.ReadTimeout(f"only {received} bytes in {now - since:.0f} s")
 
 

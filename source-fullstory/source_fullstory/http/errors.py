@@ -1,6 +1,6 @@
 """What a failure means to the person who runs the sync. By what happens next:
 
-    Retry       time may mend it: the request is sent again (api.py), in the end it becomes a transient error
+    Retry       time may mend it: the request is sent again (kit/retry.py), in the end it becomes a transient error
     Missing     404, 410: no such thing (any more); for a bundle, the list is asked once more
     Denied      402, 403: the plan or the key's permission does not allow it
     Refused     400 and other 4xx: the request does not suit the server
@@ -13,23 +13,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_fullstory.kit.reader import NotOffered
+from source_fullstory.kit.contract import NotOffered
+from source_fullstory.kit.errors import ApiError, config_error, defect, quote, system_error, transient_error
+from source_fullstory.kit.retry import GivenUp
+from source_fullstory.kit.transport import TooLarge
 
-RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504}) | frozenset(range(520, 531))
-_LONGEST_QUOTE = 300
 
-
-class FullStoryError(Exception):
-    """An answer that is no success; `text` quotes what FullStory said."""
-
-    def __init__(self, status: int, endpoint: str, text: str) -> None:
-        self.status = status
-        self.endpoint = endpoint
-        self.text = text
-        super().__init__(f"{endpoint} answered {status}: {text}")
+class FullStoryError(ApiError):
+    """An answer of FullStory's that is no success."""
 
 
 class Refused(FullStoryError):
@@ -57,7 +50,7 @@ def for_status(status: int, endpoint: str, body: Any) -> Exception:
 
 
 def wrong_key(endpoint: str) -> AirbyteTracedException:
-    return _config_error(
+    return config_error(
         "FullStory does not accept this API key. Make a new one in FullStory under Settings > Integrations > API Keys, "
         "with the permission Architect, and put it into the API key field of this source.",
         f"{endpoint} answered 401",
@@ -65,7 +58,7 @@ def wrong_key(endpoint: str) -> AirbyteTracedException:
 
 
 def standard_key() -> AirbyteTracedException:
-    return _config_error(
+    return config_error(
         "This API key has the permission Standard, and FullStory gives events only to keys with the permission "
         "Architect or Admin. Make such a key in FullStory under Settings > Integrations > API Keys.",
         "role USER",
@@ -73,7 +66,7 @@ def standard_key() -> AirbyteTracedException:
 
 
 def no_data_export(answer: str) -> AirbyteTracedException:
-    return _config_error(
+    return config_error(
         f"FullStory does not offer Data Export to this API key ({answer}). Two things are needed: the add-on Data "
         "Export (ask FullStory, or your account's administrator, whether the account has it), and a key with the "
         "permission Architect or Admin. If the account has Segment Export instead, choose that for events.",
@@ -81,8 +74,8 @@ def no_data_export(answer: str) -> AirbyteTracedException:
     )
 
 
-def redirected(endpoint: str, host: str) -> AirbyteTracedException:
-    return _config_error(
+def redirected(endpoint: str, host: str | None) -> AirbyteTracedException:
+    return config_error(
         f"FullStory's API answered {endpoint} with a redirect to {host or 'nowhere'}, and the API key is not sent "
         "anywhere else. If that is where your account's data is, put it into api_url; if not, find out what stands "
         "between this machine and FullStory.",
@@ -90,8 +83,17 @@ def redirected(endpoint: str, host: str) -> AirbyteTracedException:
     )
 
 
+def redirected_into_the_clear(host: str | None) -> AirbyteTracedException:
+    return system_error(
+        f"FullStory redirected a download to {host or 'nowhere'}, by an address that is not encrypted, or that "
+        "programs read differently. That should never be; check whether something stands between this machine and "
+        "FullStory.",
+        "redirected into the clear",
+    )
+
+
 def no_segment(segment: str, answer: str) -> AirbyteTracedException:
-    return _config_error(
+    return config_error(
         f"FullStory has no segment {segment!r} ({answer}). Give the id of a segment, which the stream segments lists, "
         "or leave it out for everyone.",
         answer,
@@ -99,44 +101,44 @@ def no_segment(segment: str, answer: str) -> AirbyteTracedException:
 
 
 def explain(body: Any) -> str:
-    """What an error body says, cut to a few hundred characters."""
+    """What an error body says, masked, and cut to a few hundred characters."""
     if isinstance(body, dict):
         body = "; ".join(str(body[name]) for name in ("code", "message", "error") if body.get(name))
-    return " ".join(str(body or "no explanation").split())[:_LONGEST_QUOTE]
+    return quote(body)
 
 
-def as_traced(error: Exception, stream: str) -> AirbyteTracedException:
+def given_up(stream: str, endpoint: str, host: str | None, failure: GivenUp) -> AirbyteTracedException:
+    return transient_error(
+        f"FullStory could not be read for {stream}: {endpoint} at {host} {failure}. What was read before is kept: try "
+        "again. If this goes on, look at https://status.fullstory.com, and check that this machine can reach that "
+        "address.",
+        f"{endpoint} {failure.problem}",
+    )
+
+
+def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
     """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
     if isinstance(error, AirbyteTracedException):
         return error
     if isinstance(error, NotOffered):
-        return _config_error(f"Stream {stream} was read in part. {error}", str(error))
+        return config_error(f"Stream {stream} cannot be read. {error}", str(error))
     if isinstance(error, FullStoryError):
-        message = (
+        return system_error(
             f"FullStory did not take a request for stream {stream} ({error}). What was read before is kept. "
-            "Run the sync again; if it fails at the same place, report it with this message."
+            "Run the sync again; if it fails at the same place, report it with this message.",
+            str(error),
         )
-        return _traced(message, error, FailureType.system_error)
-    message = (
-        f"Stream {stream} failed by a defect of this connector: {type(error).__name__}: {error}. Please report it."
-    )
-    return _traced(message, error, FailureType.system_error)
+    if isinstance(error, TooLarge):
+        return system_error(f"FullStory {error} for stream {stream}. Please report it.", str(error))
+    return defect(stream, error)
 
 
-def as_sentence(error: Exception) -> str:
+def as_sentence(error: Exception) -> AirbyteTracedException:
     """The error for a person who fills in the form."""
     if isinstance(error, AirbyteTracedException):
-        return error.message or str(error)
+        return error
     if isinstance(error, Missing):
-        return f"There is no FullStory API at this address ({error}). Leave the API address out for FullStory's own."
-    return str(error)
-
-
-def _config_error(message: str, internal: str) -> AirbyteTracedException:
-    return AirbyteTracedException(message=message, internal_message=internal, failure_type=FailureType.config_error)
-
-
-def _traced(message: str, error: Exception, failure_type: FailureType) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=message, internal_message=str(error), failure_type=failure_type, exception=error
-    )
+        return config_error(
+            f"There is no FullStory API at this address ({error}). Leave the API address out for FullStory's own."
+        )
+    return config_error(str(error))

@@ -6,42 +6,15 @@ Two downloads a minute are documented (https://developer.fullstory.com, "Get dat
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 from threading import Lock
 
 MINUTE = 60.0
 _MARGIN = 0.25  # seconds: requests do not all take equally long to reach FullStory
 _ANSWER_SECONDS = 10.0  # a refusal is quicker
 _POLL_SECONDS = 0.02
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a Retry-After asks for, in either form; None where there is none.
-
-    A date is compared with the answer's own Date, so that it does not matter how right this machine's clock is.
-    """
-    text = headers.get("Retry-After", "").strip()
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    until = parsed_date(text)
-    if until is None:
-        return None
-    return max(0.0, (until - (parsed_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds())
-
-
-def parsed_date(text: str) -> datetime | None:
-    """An HTTP date; None for anything else."""
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 class Limiter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import os
 import socket
 import threading
@@ -31,6 +32,8 @@ ERROR_BYTES = 64 * 1024
 _PIECE = 1 << 20
 
 _local = threading.local()
+# It quotes addresses, as in "Failed to parse headers (url=...)".
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class TooLarge(Exception):

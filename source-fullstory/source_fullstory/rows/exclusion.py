@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from source_fullstory.kit.reader import Page
+from source_fullstory.kit.contract import Page
 
 _RENAMED = {
     "PageAgent": "PageUserAgent",

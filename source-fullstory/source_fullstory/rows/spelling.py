@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from source_fullstory.kit.reader import Page
+from source_fullstory.kit.contract import Page
 
 
 def respelled(page: Page, schema: Mapping[str, Any]) -> Page:
