@@ -48,15 +48,17 @@ test: lint types  ## Run every check: lint, types, unit tests, Airbyte's standar
 	@$(IN_EACH) $(BIN)/python -m pytest $(ARGS) $(END)
 
 .PHONY: lint
-lint: .venv/installed  ## ruff: rules and format; and that what both connectors have is the same in both
+lint: .venv/installed  ## Rules and format of Python and JSON; and that what both connectors have is the same in both
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/python scripts/format_json.py --check
 	@$(BIN)/python scripts/check_twins.py
 
 .PHONY: format
-format: .venv/installed  ## Let ruff mend what it can
+format: .venv/installed  ## Mend what can be mended: ruff, and the layout of JSON
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+	@$(BIN)/python scripts/format_json.py
 
 .PHONY: types
 types: .venv/installed  ## mypy --strict

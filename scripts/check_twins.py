@@ -18,6 +18,7 @@ TWINS = (
     "source_{name}/run.py",
     "source_{name}/reader.py",
     "source_{name}/output.py",
+    "unit_tests/test_derived.py",
     "integration_tests/airbyte.py",
     "integration_tests/test_airbyte_standards.py",
     "integration_tests/test_image.py",
