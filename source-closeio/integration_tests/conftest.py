@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration_tests.airbyte import airbyte, engine, image
+from integration_tests.airbyte import airbyte, engine, image, pytest_terminal_summary
 from simulator import CloseSimulator, Settings
 
-__all__ = ["airbyte", "engine", "image"]
+__all__ = ["airbyte", "engine", "image", "pytest_terminal_summary"]
 
 HERE = Path(__file__).parent
 
