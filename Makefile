@@ -70,6 +70,9 @@ types: .venv/installed  ## mypy --strict
 bench: .venv/installed  ## Measure against a floor program, as ratios
 	@$(IN_EACH) $(BIN)/python -m bench $(ARGS) $(END)
 
+# The CDK asks for them, and only its tests and its command line import them.
+NOT_IN_IMAGES := boltons click markdown-it-py mdurl pygments rich rich-click
+
 .PHONY: lock
 lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest versions
 	@compile() { $(BIN)/uv pip compile --quiet --no-header --annotation-style line --generate-hashes \
@@ -78,7 +81,7 @@ lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest v
 	    --output-file requirements-dev.lock; \
 	for connector in $(CONNECTORS); do \
 	  compile --python-version 3.13 --python-platform linux --constraint requirements-dev.lock \
-	    --no-emit-package boltons --no-emit-package click $$connector/pyproject.toml \
+	    $(NOT_IN_IMAGES:%=--no-emit-package %) $$connector/pyproject.toml \
 	    --output-file $$connector/requirements.lock; \
 	done; \
 	cd demo; compile --universal --python-version 3.11 pyproject.toml --output-file requirements.lock
