@@ -1,4 +1,4 @@
-"""What people run in this folder, or in a copy of it: pytest where there is no Docker."""
+"""What people run in this folder, or in a copy of it: pytest where there is no Docker, and Airbyte's own command."""
 
 from __future__ import annotations
 
@@ -41,3 +41,13 @@ def test_in_ci_no_docker_is_a_failure(copy: Path) -> None:
     done = run(copy, *pytest_, "-k", "test_spec", DOCKER_HOST="unix:///nonexistent.sock", CI="true")
 
     assert done.returncode == 1
+
+
+def test_airbytes_own_command_runs_the_standard_tests(copy: Path) -> None:
+    """But for the long one, which reads every stream; test_airbyte_standards.py has that as well."""
+    airbyte_cdk = str(Path(sys.executable).with_name("airbyte-cdk"))
+
+    done = run(copy, airbyte_cdk, "connector", "test", "--pytest-arg=-k", "--pytest-arg=not basic_read")
+
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
