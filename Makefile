@@ -85,6 +85,11 @@ lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest v
 	    --output-file $$connector/requirements.lock; \
 	done; \
 	cd demo; compile --universal --python-version 3.11 pyproject.toml --output-file requirements.lock
+	@$(MAKE) --no-print-directory licenses
+
+.PHONY: licenses
+licenses: .venv/installed  # a part of lock: the environment has to be the new one
+	@$(BIN)/python scripts/list_licenses.py
 
 .PHONY: clean
 clean:  ## Remove environments, databases and caches
