@@ -84,8 +84,9 @@ class Sync:
         return self.process.wait()
 
     def kill(self) -> None:
+        """Kill it, whatever it is doing."""
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
     def killer(self, path: str = "", after: int = 0) -> Callable[[Request], None]:
         """For `on_request`: kills it when so many requests with `path` in them, and one more, have come."""

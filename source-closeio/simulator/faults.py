@@ -14,7 +14,7 @@ from simkit import faults
 from simkit.reply import Reply
 from simkit.request import Request
 
-from .limits import Verdict, throttled
+from .limits import Verdict, headers, throttled
 from .settings import Settings
 
 THROTTLED = frozenset(f"429-{shape}" for shape in ("header", "flat", "nested", "text", "string"))
@@ -44,7 +44,9 @@ def failure(fault: faults.Fault, settings: Settings) -> Reply:
     if fault.kind not in THROTTLED:
         return Reply.said(fault, page(fault.status))
     over = Verdict(allowed=False, limit=100, remaining=0, reset=min(fault.seconds, 1.0), group="fault")
-    return throttled(settings, over, fault.kind.removeprefix("429-"))
+    reply = throttled(settings, over, fault.kind.removeprefix("429-"))
+    reply.headers |= headers(settings, over)
+    return reply
 
 
 def page(status: int) -> str:
