@@ -212,7 +212,7 @@ class Pages:
         else:
             rows = [collection.raw(slot) for slot in slots]
         body = b'{"data":[' + b",".join(rows) + b"]"
-        if endpoint.paging == "offset":
+        if endpoint.paging == "offset" and self._settings.has_more:
             body += b',"has_more":' + (b"true" if more else b"false")
         if endpoint.total:
             body += b',"total_results":%d' % total

@@ -114,11 +114,18 @@ class Search:
             answer["cursor"] = self._issue(page[-1].place, walked + len(page), query)
         if body.get("include_counts"):
             total = self._count(question)
-            answer["count"] = {
-                "limited": min(total, most) if body.get("results_limit") else total,
-                "total": total,
-            }
+            answer |= self._counted(total, min(total, most) if body.get("results_limit") else total)
         return b'{"data":[' + rows + b"]," + orjson.dumps(answer)[1:]
+
+    def _counted(self, total: int, limited: int) -> Row:
+        shapes: dict[str, Row] = {
+            "object": {"count": {"limited": limited, "total": total}},
+            "total": {"count": {"total": total}},
+            "count": {"count": {"count": total}},
+            "number": {"count": total},
+            "none": {},
+        }
+        return shapes[self._settings.search_count]
 
     # -- the request --------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     # -- offset lists -------------------------------------------------------------------------------------
     max_limits: dict[str, int] = field(default_factory=_max_limits)  # longest matching path prefix wins
     skip_cap: int = 250_000
+    has_more: bool = True  # False: no list says whether there is more
     cap_wording: Literal["old", "new"] = "old"
     precision: Literal["truncate", "exact"] = "truncate"  # of date filters on activities
     threads_in_activity_list: bool = False  # documented: /activity/ has no EmailThread unless thread_emails asks
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     search_cap: int = 10_000
     search_precision: Literal["exact", "second"] = "exact"
     search_lag: float = 0.0  # seconds until a write can be found
+    search_count: Literal["object", "total", "count", "number", "none"] = "object"  # its shape
     search_custom: Literal["flat", "nested"] = "flat"
     # -- event log ----------------------------------------------------------------------------------------
     event_log: bool = True  # False: the plan lacks it, 400
