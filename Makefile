@@ -62,7 +62,7 @@ format: .venv/installed  ## Mend what can be mended: ruff, and the layout of JSO
 
 .PHONY: types
 types: .venv/installed  ## mypy --strict
-	@$(BIN)/mypy scripts
+	@$(BIN)/mypy scripts simkit
 	@cd demo; $(BIN)/mypy --config-file ../pyproject.toml .
 	@$(IN_EACH) $(BIN)/mypy --config-file ../pyproject.toml . $(END)
 
@@ -100,9 +100,9 @@ clean:  ## Remove environments, databases and caches
 # -- environments, each from its lock
 
 # editable: the console script runs the code as it stands
-INSTALL_CONNECTORS = pip install -qq --no-deps --no-build-isolation $(CONNECTORS:%=--editable %)
+INSTALL_CONNECTORS = pip install -qq --no-deps --no-build-isolation $(CONNECTORS:%=--editable %) --editable simkit
 
-.venv/installed: requirements-dev.lock $(CONNECTORS:%=%/pyproject.toml)
+.venv/installed: requirements-dev.lock $(CONNECTORS:%=%/pyproject.toml) simkit/pyproject.toml
 	@$(check_python)
 	@echo "Installing $$(grep -c '^[a-z]' $<) packages into .venv ..."
 	@$(PYTHON) -m venv --clear .venv
@@ -111,7 +111,7 @@ INSTALL_CONNECTORS = pip install -qq --no-deps --no-build-isolation $(CONNECTORS
 	@touch $@
 
 # PyAirbyte brings five times as much as everything else here, so it has an environment of its own.
-.venv-demo/installed: demo/requirements.lock $(CONNECTORS:%=%/pyproject.toml)
+.venv-demo/installed: demo/requirements.lock $(CONNECTORS:%=%/pyproject.toml) simkit/pyproject.toml
 	@$(check_python)
 	@$(PYTHON) -m venv --clear .venv-demo
 	@total=$$(grep -c '^[a-z]' $<); echo "PyAirbyte: $$total packages, about 200 MB to download, once"; \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airbyte_cdk.models import FailureType
@@ -12,17 +13,22 @@ from unit_tests.syncs import sync
 
 Close = Callable[..., CloseSimulator]
 ALL = ("leads", "activities", "tasks", "users", "custom_fields", "event_log")
-PASSING = (
-    *("408", "500", "502", "503", "504", "429-header", "429-flat", "429-nested", "429-text", "429-string"),
-    *("reset", "close", "cut-length", "cut-chunked", "cut-close"),
-    *("not-json", "empty-body", "object", "list", "null-data", "null"),
-)
+HTML = "<!DOCTYPE html><html><body>Down for maintenance</body></html>"
+BODIES = (HTML, "", "{}", "[]", '{"data":null,"has_more":false}', "null")
+PASSING: dict[str, dict[str, Any]] = {
+    **{kind: {"kind": kind} for kind in ("408", "500", "502", "503", "504", "reset", "close")},
+    **{kind: {"kind": kind} for kind in ("429-header", "429-flat", "429-nested", "429-text", "429-string")},
+    **{f"cut-{framing}": {"kind": "cut", "framing": framing} for framing in ("length", "chunked", "close")},
+    **{
+        body: {"kind": "200", "body": body} for body in (HTML, "", "{}", "[]", '{"data":null,"has_more":false}', "null")
+    },
+}
 
 
-@pytest.mark.parametrize("kind", PASSING)
+@pytest.mark.parametrize("kind", list(PASSING))
 def test_a_passing_fault_costs_nothing_but_time(close: Close, kind: str) -> None:
     sim = close(Settings(activities=250))
-    sim.fault(Fault(path="activity", kind=kind, times=2, after=1, seconds=0.2))
+    sim.fault(Fault(path="activity", **PASSING[kind], times=2, after=1, seconds=0.2))
 
     result = sync(sim, "activities")
 
@@ -33,8 +39,8 @@ def test_a_passing_fault_costs_nothing_but_time(close: Close, kind: str) -> None
 
 def test_a_sync_through_a_storm_of_faults_is_complete(close: Close) -> None:
     sim = close(Settings(activities=3000, leads=600, tasks=600, events=600))
-    for number, kind in enumerate(PASSING):
-        sim.fault(Fault(kind=kind, probability=0.01, seed=number, seconds=0.1))
+    for number, fault in enumerate(PASSING.values()):
+        sim.fault(Fault(**fault, probability=0.01, seed=number, seconds=0.1))
 
     result = sync(sim, *ALL)
 
@@ -45,7 +51,7 @@ def test_a_sync_through_a_storm_of_faults_is_complete(close: Close) -> None:
     assert result.table("leads").keys() == sim.data["lead"].truth.keys()
 
 
-@pytest.mark.parametrize("kind", ["stall", "stall-body"])
+@pytest.mark.parametrize("kind", ["stall_headers", "stall_body"])
 def test_a_silent_server_is_given_up_and_asked_again(close: Close, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "_SILENCE_SECONDS", 0.5)
     sim = close(Settings(tasks=50))
@@ -59,18 +65,18 @@ def test_a_silent_server_is_given_up_and_asked_again(close: Close, kind: str, mo
 def test_an_answer_that_drips_without_end_is_cut_off(close: Close, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "_ANSWER_SECONDS", 0.5)
     sim = close(Settings(tasks=50))
-    sim.fault(Fault(path="task", kind="slow", times=1, seconds=20))
+    sim.fault(Fault(path="task", kind="drip", times=1, at=100, seconds=0.1))
 
     assert len(sync(sim, "tasks").table("tasks")) == 50
 
 
-@pytest.mark.parametrize("kind", ["500", "not-json", "reset", "429-header", "object"])
+@pytest.mark.parametrize("kind", ["500", HTML, "reset", "429-header", "{}"])
 def test_a_lasting_fault_ends_its_stream_with_a_sentence_and_leaves_the_others(
     close: Close, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=3, seconds=2.0))
     sim = close(Settings(tasks=50))
-    sim.fault(Fault(path="task", kind=kind, times=None, seconds=0.3))
+    sim.fault(Fault(path="task", **PASSING[kind], times=None, seconds=0.3))
 
     result = sync(sim, *ALL)
 
@@ -149,9 +155,8 @@ def test_a_wrong_key_is_a_config_error_and_is_not_retried(close: Close) -> None:
 def test_a_redirect_to_another_host_does_not_get_the_key(close: Close) -> None:
     elsewhere = close()
     sim = close(Settings())
-    sim.fault(
-        Fault(path="user", kind="redirect", times=1, location=elsewhere.url.replace("127.0.0.1", "localhost") + "user/")
-    )
+    location = elsewhere.url.replace("127.0.0.1", "localhost") + "user/"
+    sim.fault(Fault(path="user", kind="302", headers={"location": location}))
 
     sync(sim, "users")
 
