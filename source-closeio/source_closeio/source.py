@@ -58,6 +58,7 @@ class SourceCloseio(KitSource[Config, CloseApi]):
     def reader(
         self, api: CloseApi, config: Config, chosen: Sequence[ConfiguredAirbyteStream], states: States
     ) -> Reader:
+        api.learn_clock()
         known = {stream.name: stream for stream in STREAMS}
         streams = [known[each.stream.name](api, config) for each in chosen]
         _share_event_log(streams, states, EventLog(api, config))

@@ -10,8 +10,7 @@ import pytest
 from airbyte_cdk.models import AirbyteStateBlob, AirbyteStateMessage
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
-from source_closeio.http import api
-from unit_tests.syncs import Sync, saved, sync
+from unit_tests.syncs import Sync, assert_not_offered, hurry, saved, sync
 
 Close = Callable[..., CloseSimulator]
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -85,7 +84,7 @@ class TestEdits:
         result = sync(sim, "activities", state=state)
 
         assert len(result.rows("activities")) == 1
-        assert sorted(request.path for request in sim.requests) == ["activity", "activity/emailthread", "event"]
+        assert sorted(request.path for request in sim.requests) == ["activity", "activity/emailthread", "event", "me"]
 
     def test_of_email_threads_too(self, close: Close) -> None:
         sim = close()
@@ -190,21 +189,20 @@ class TestTheLogItself:
         second = sync(sim, "activities", "leads", *also, state=first.state)
 
         assert not second.rows("activities")
-        assert not second.errors
+        assert second.statuses("activities")[-1] == "COMPLETE"
         assert second.log.count("does not offer the event log") == 1
         assert second.states("activities")[-1]["events_read_to"] == first.states("activities")[-1]["events_read_to"]
 
     def test_a_failure_fails_the_streams_that_need_it_and_keeps_their_place(
-        self, close: Close, also: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+        self, close: Close, also: tuple[str, ...]
     ) -> None:
-        monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=2, seconds=2.0))
         sim = close()
         ids = add(sim, 2)
         first = sync(sim, "activities", "users", *also)
         edit(sim, ids)
         sim.fault(Fault(path="event", kind="500", times=None))
 
-        second = sync(sim, "activities", "users", *also, state=first.state)
+        second = sync(sim, "activities", "users", *also, state=first.state, timing=hurry(2))
         sim.clear_faults()
         third = sync(sim, "activities", *also, state=second.state)
 
@@ -313,12 +311,10 @@ class TestDeletions:
 
         assert [row["object_id"] for row in result.rows("deletions")] == ["cont_29"]
 
-    def test_a_plan_without_event_log_skips_them(self, close: Close) -> None:
+    def test_a_plan_without_event_log_has_none(self, close: Close) -> None:
         result = sync(close(event_log=False), "deletions", "users")
 
-        assert result.statuses("deletions") == ["STARTED", "COMPLETE"]
-        assert "deletions: skipped" in result.log
-        assert not result.errors
+        assert_not_offered(result, "deletions")
 
 
 class TestMergedLeads:

@@ -18,7 +18,7 @@ def organizations(api: CloseApi, client: Client) -> Page:
 
     def fetch() -> Page:
         try:
-            own = client.get("me/").get("organizations") or []
+            own = api.me(client).get("organizations") or []
             return [client.get(f"organization/{each['id']}/") for each in own]
         except (Missing, Refused) as refusal:
             raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal
