@@ -90,13 +90,14 @@ def sync(
     *streams: str,
     state: list[AirbyteStateMessage] | None = None,
     timing: Timing = TIMING,
+    spare_workers: int = 16,
     **changes: Any,
 ) -> Sync:
     """Run `read` incrementally for these streams."""
     chosen = CatalogBuilder()
     for stream in streams:
         chosen = chosen.with_stream(stream, SyncMode.incremental)
-    return Sync(read(SourceCloseio(timing), config(sim, **changes), chosen.build(), state))
+    return Sync(read(SourceCloseio(timing, spare_workers), config(sim, **changes), chosen.build(), state))
 
 
 def hurry(tries: int) -> Timing:

@@ -10,6 +10,7 @@ import pytest
 from airbyte_cdk.models import AirbyteStateBlob, AirbyteStateMessage
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
+from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, assert_not_offered, hurry, saved, sync
 
 Close = Callable[..., CloseSimulator]
@@ -209,6 +210,27 @@ class TestTheLogItself:
         assert second.statuses("activities")[-1] == "INCOMPLETE"
         assert second.statuses("users")[-1] == "COMPLETE"
         assert set(third.table("activities")) == set(ids)
+
+    @pytest.mark.parametrize("listed", [True, False])
+    @pytest.mark.parametrize("trouble", ["none", "500", "403", "not offered"])
+    def test_one_worker_for_all_streams_is_enough(self, close: Close, listed: bool, trouble: str) -> None:
+        """All streams that wait for the log at once leave a worker to read it."""
+        sim = close(Settings(activities=50, leads=20, tasks=20, events=120))
+        names = [stream.name for stream in STREAMS if listed or stream.name != "event_log"]
+        first = sync(sim, *names)
+        ids = list(sim.data["activity"].truth)[:5]
+        edit(sim, ids)
+        if trouble == "not offered":
+            sim.settings.change(event_log=False)
+        elif trouble != "none":
+            sim.fault(Fault(path="event", kind=trouble, times=None))
+
+        second = sync(sim, *names, state=first.state, timing=hurry(1), num_workers=1, spare_workers=0)
+
+        assert second.names == set(names)
+        assert all(second.statuses(name)[-1] in ("COMPLETE", "INCOMPLETE") for name in names)
+        assert bool(second.errors) == (trouble != "none")
+        assert second.table("activities").keys() >= set(ids) or trouble != "none"
 
     def test_a_gap_of_more_than_thirty_days_reads_everything_again(self, close: Close, also: tuple[str, ...]) -> None:
         sim = close(Settings(activities=60))
