@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import FailureType
 from simulator import CloseSimulator, Fault, Settings
-from source_closeio.http import api
-from unit_tests.syncs import sync
+from source_closeio.http.api import TIMING
+from unit_tests.syncs import assert_not_offered, hurry, sync
 
 Close = Callable[..., CloseSimulator]
 ALL = ("leads", "activities", "tasks", "users", "custom_fields", "event_log")
@@ -52,33 +53,28 @@ def test_a_sync_through_a_storm_of_faults_is_complete(close: Close) -> None:
 
 
 @pytest.mark.parametrize("kind", ["stall_headers", "stall_body"])
-def test_a_silent_server_is_given_up_and_asked_again(close: Close, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_SILENCE_SECONDS", 0.5)
+def test_a_silent_server_is_given_up_and_asked_again(close: Close, kind: str) -> None:
     sim = close(Settings(tasks=50))
     sim.fault(Fault(path="task", kind=kind, times=1, seconds=60))
 
-    result = sync(sim, "tasks")
+    result = sync(sim, "tasks", timing=replace(TIMING, silence=0.5))
 
     assert len(result.table("tasks")) == 50
 
 
-def test_an_answer_that_drips_without_end_is_cut_off(close: Close, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_ANSWER_SECONDS", 0.5)
+def test_an_answer_that_drips_without_end_is_cut_off(close: Close) -> None:
     sim = close(Settings(tasks=50))
     sim.fault(Fault(path="task", kind="drip", times=1, at=100, seconds=0.1))
 
-    assert len(sync(sim, "tasks").table("tasks")) == 50
+    assert len(sync(sim, "tasks", timing=replace(TIMING, answer=0.5)).table("tasks")) == 50
 
 
 @pytest.mark.parametrize("kind", ["500", HTML, "reset", "429-header", "{}"])
-def test_a_lasting_fault_ends_its_stream_with_a_sentence_and_leaves_the_others(
-    close: Close, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=3, seconds=2.0))
+def test_a_lasting_fault_ends_its_stream_with_a_sentence_and_leaves_the_others(close: Close, kind: str) -> None:
     sim = close(Settings(tasks=50))
     sim.fault(Fault(path="task", **PASSING[kind], times=None, seconds=0.3))
 
-    result = sync(sim, *ALL)
+    result = sync(sim, *ALL, timing=hurry(3))
 
     trace = result.failures[0]
     assert "tasks" in trace.message
@@ -94,12 +90,11 @@ def test_a_lasting_fault_ends_its_stream_with_a_sentence_and_leaves_the_others(
         assert result.states(stream)
 
 
-def test_what_was_read_before_a_failure_is_kept(close: Close, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=2, seconds=2.0))
+def test_what_was_read_before_a_failure_is_kept(close: Close) -> None:
     sim = close(Settings(activities=9000))
     sim.fault(Fault(path="activity", kind="500", times=None, after=60))
 
-    first = sync(sim, "activities", num_workers=2)
+    first = sync(sim, "activities", num_workers=2, timing=hurry(2))
     sim.clear_faults()
     second = sync(sim, "activities", state=first.state)
 
@@ -110,26 +105,15 @@ def test_what_was_read_before_a_failure_is_kept(close: Close, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("status", [402, 403])
-def test_a_stream_that_the_plan_or_role_lacks_is_skipped_and_the_sync_succeeds(close: Close, status: int) -> None:
+def test_a_stream_that_the_plan_or_role_lacks_fails_alone(close: Close, status: int) -> None:
+    """COMPLETE without rows would make a destination that overwrites empty its table."""
     sim = close(Settings(forbidden={"task": (status, {"error": "Not in your plan."})}))
 
     result = sync(sim, *ALL)
 
-    assert not result.errors
-    assert result.statuses("tasks") == ["STARTED", "COMPLETE"]
-    assert not result.states("tasks")
-    assert result.log.count("tasks: skipped") == 1
-    assert "Not in your plan." in result.log
+    assert_not_offered(result, "tasks")
+    assert "Not in your plan." in result.errors[0]
     assert result.table("users")
-
-
-def test_a_sync_of_which_nothing_can_be_read_fails(close: Close) -> None:
-    sim = close(Settings(forbidden={"task": (403, {"error": "No."}), "user": (403, {"error": "No."})}))
-
-    result = sync(sim, "tasks", "users")
-
-    assert "None of the selected streams" in result.errors[0]
-    assert result.failures[0].failure_type is FailureType.config_error
 
 
 def test_a_permission_lost_half_way_is_a_failure_not_the_end_of_the_data(close: Close) -> None:

@@ -122,12 +122,12 @@ def test_states_say_how_many_records_came_since_the_last_one(close: Close, tmp_p
 def test_log_lines_never_tear_a_record_apart() -> None:
     """Records leave in blocks that end anywhere; a log line must not come in between."""
     script = """
-import logging, threading
-from source_closeio import run
+import logging, sys, threading
+from source_closeio.kit import entrypoint
+from source_closeio.source import SourceCloseio
 class Entrypoint:
     def __init__(self, source): pass
-    def parse_args(self, arguments): pass
-    def run(self, arguments):
+    def messages(self, arguments):
         stop = threading.Event()
         def log():
             while not stop.is_set():
@@ -138,8 +138,10 @@ class Entrypoint:
             yield b'{"type":"RECORD","pad":"' + b"x" * 300 + b'"}\\n'
         stop.set()
         thread.join()
-run.Entrypoint = Entrypoint
-run.run()
+entrypoint.Entrypoint = Entrypoint
+entrypoint.as_line = lambda line: line
+sys.argv = ["source-closeio", "spec"]
+entrypoint.launch(SourceCloseio(), "source-closeio")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
 
