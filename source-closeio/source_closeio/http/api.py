@@ -12,8 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import BoundedSemaphore, Event, Lock
+from threading import BoundedSemaphore, Event, Lock, RLock
 from typing import Any, TypeVar
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
 from source_closeio.http import errors
@@ -56,12 +59,30 @@ class CloseApi:
         self.clock = ServerClock("Close")
         self._lock = Lock()
         self._shared: dict[str, Any] = {}
-        self._sharing = Lock()
+        self._sharing = RLock()
 
     @property
     def sync_start(self) -> datetime:
         """When this sync began, by Close's clock. State never passes this."""
         return self.clock.sync_start
+
+    def learn_clock(self) -> None:
+        """Plans are made by Close's clock, so it is asked for first. What goes wrong here the streams will tell, with
+        more patience; all but a key that is good for nothing. Raises AirbyteTracedException."""
+        client = self.client("start", self.timing.check_patience)
+        try:
+            self.me(client)
+            if not self.clock.is_known:  # it goes by a Date that is off only when a second one agrees
+                client.get("me/")
+        except errors.CloseError:
+            return
+        except AirbyteTracedException as error:
+            if error.failure_type is FailureType.config_error:
+                raise
+
+    def me(self, client: Client) -> Body:
+        """Whose key this is. Raises what Client.get does."""
+        return self.once("me", lambda: client.get("me/"))
 
     def once(self, name: str, fetch: Callable[[], Shared]) -> Shared:
         """What `fetch` brings, fetched once for all streams that need it."""

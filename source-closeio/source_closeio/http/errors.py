@@ -100,6 +100,22 @@ def given_up(stream: str, endpoint: str, host: str, failure: GivenUp) -> Airbyte
     )
 
 
+def unusable_list(path: str, what: str) -> AirbyteTracedException:
+    return system_error(
+        f"The list /{path} of Close answered {what}, so it cannot be read without losing rows. What was read before is "
+        "kept. Please report this: Close seems to have changed its API.",
+        f"/{path}: {what}",
+    )
+
+
+def unusable_search(object_type: str, what: str) -> AirbyteTracedException:
+    return system_error(
+        f"Searching for {object_type} objects, Close answered {what}, so they cannot be read without losing some. What "
+        "was read before is kept. Please report this.",
+        f"/data/search/ {object_type}: {what}",
+    )
+
+
 def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
     """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
     if isinstance(error, AirbyteTracedException):

@@ -270,10 +270,10 @@ class Reader:
 
     def _end(self, lane: _Lane) -> None:
         """No more of this stream: what its workers still bring is dropped, and no state will cover it."""
+        lane.stream.stop()  # first, for streams that wait for this one look again when they are notified
         with self._changed:
             lane.over = True
             self._changed.notify_all()
-        lane.stream.stop()
 
     def _log_progress(self, lane: _Lane) -> None:
         now = time.monotonic()
