@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.kit.contract import NotOffered
@@ -112,7 +113,7 @@ def given_up(stream: str, endpoint: str, host: str | None, failure: GivenUp) -> 
         f"FullStory could not be read for {stream}: {endpoint} at {host} {failure}. What was read before is kept: try "
         "again. If this goes on, look at https://status.fullstory.com, and check that this machine can reach that "
         "address.",
-        f"{endpoint} {failure.problem}",
+        f"{endpoint} at {host} {failure.problem}",
     )
 
 
@@ -135,10 +136,17 @@ def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
 
 def as_sentence(error: Exception) -> AirbyteTracedException:
     """The error for a person who fills in the form."""
-    if isinstance(error, AirbyteTracedException):
-        return error
     if isinstance(error, Missing):
         return config_error(
             f"There is no FullStory API at this address ({error}). Leave the API address out for FullStory's own."
         )
-    return config_error(str(error))
+    if not isinstance(error, AirbyteTracedException):
+        return config_error(str(error))
+    if error.failure_type is not FailureType.transient_error:
+        return error
+    return transient_error(
+        f"FullStory does not answer ({error.internal_message}). Check that this machine can reach that address, that "
+        "no proxy or firewall is in the way, and at https://status.fullstory.com whether FullStory itself is in "
+        "trouble.",
+        str(error.internal_message),
+    )
