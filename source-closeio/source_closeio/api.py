@@ -31,7 +31,8 @@ from urllib3.exceptions import HTTPError
 
 from source_closeio import errors
 from source_closeio.config import Config
-from source_closeio.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.rate_headers import Allowance, allowance, retry_after
+from source_closeio.rate_limit import Limiter, Turn
 from source_closeio.reader import Stopped
 
 Params = Mapping[str, Any]

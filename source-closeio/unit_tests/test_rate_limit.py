@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 from simulator import CloseSimulator, Settings
-from source_closeio.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.rate_headers import Allowance, allowance, retry_after
+from source_closeio.rate_limit import Limiter, Turn
 from unit_tests.syncs import sync
 
 
@@ -203,7 +204,7 @@ def test_a_429_holds_back_the_whole_group_and_then_one_goes_first() -> None:
     first = limiter.take()[1]
     assert first
     assert limiter.take()[1] == 0
-    limiter.learn(first, Allowance(20, 15, 0.9))
+    limiter.accept(first, Allowance(20, 15, 0.9))
     assert limiter.take()[1]
 
 
@@ -214,7 +215,7 @@ def test_refusals_that_have_nothing_to_do_with_the_pace_do_not_slow_it_down_for_
         while not (ticket := limiter.take()[1]):
             now[0] += 0.01
         if number % 20:
-            limiter.learn(ticket, None)
+            limiter.accept(ticket, None)
         else:
             limiter.refuse(ticket, 0.1, None)
 
