@@ -87,9 +87,8 @@ class Limiter:
     def _learn(self, now: float, seconds: float, told: Allowance | None) -> None:
         self._refused_at = now
         foreseeable = bool(told and told.remaining < 1)
-        if self._window.limit and not self._window.confirmed and (foreseeable or not told):
-            self._window.too_early()
-        else:
+        too_early = self._window.limit and not self._window.confirmed and (foreseeable or not told)
+        if not (too_early and self._window.widen()):
             self._pace.refused(now, seconds, self._window.interval if foreseeable else 0.0)
 
     def lose(self, ticket: int) -> None:

@@ -54,13 +54,14 @@ class Window:
         available = self._remaining - sum(sent_at > self._as_of for sent_at in self._in_flight.values())
         if available < 1:
             return end - now if self._remaining < 1 else min(end - now, _POLL)
-        return self._taken_at + (end - self._taken_at) / (available + 1) - now
+        spread = (end - self._taken_at) / (available + 1)
+        return self._taken_at + (min(spread, self.interval) if self._rounded else spread) - now
 
     def _begin_anew(self, now: float) -> None:
         self._began_at = self._resets_at + (now - self._resets_at) // self._period * self._period
         self._resets_at = self._began_at + self._period
         self._remaining = self.limit
-        self._as_of, self._heard_at = self._began_at, now
+        self._as_of = self._heard_at = self._began_at
         self.confirmed = False
 
     def take(self, ticket: int, now: float) -> None:
@@ -106,12 +107,11 @@ class Window:
         """Seconds from one request to the next, if the whole limit is spread over the whole window; 0 if unknown."""
         return self._period / self.limit if self.limit else 0.0
 
-    def too_early(self) -> None:
-        """A request of a window that was only expected was refused: wait longer for the next."""
-        if self._rounded:
-            self._margin = min(_ROUNDED_MOST, self._margin + _ROUNDED_STEP)
-        else:
-            self._margin = min(_MOST_MARGIN, self._margin + _MARGIN_STEP)
+    def widen(self) -> bool:
+        """A request of a window that was only expected was refused: wait longer for the next. False: that is no help."""
+        step, most = (_ROUNDED_STEP, _ROUNDED_MOST) if self._rounded else (_MARGIN_STEP, _MOST_MARGIN)
+        before, self._margin = self._margin, min(most, self._margin + step)
+        return self._margin > before
 
     def forget(self) -> None:
         self.limit = 0.0
