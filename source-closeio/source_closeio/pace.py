@@ -1,4 +1,4 @@
-"""The pace that refusals teach, where headers do not tell the limit.
+"""The pace that refusals teach, beyond what headers tell.
 
 Close has limits that its headers do not tell ("some endpoints have stricter limits", says
 https://developer.close.com/topics/rate-limits/), a proxy may strip the headers, and others use up the same bucket.
@@ -8,16 +8,31 @@ factor at each refusal.
 
 from __future__ import annotations
 
-# name                 value     unit                  why
-_SLOWER = 1.1  #                 factor per refusal    with a pace that was measured, a small step is enough
-_MUCH_SLOWER = 2.0  #            factor per refusal    too few requests to measure a pace: halve it
-_MEASURABLE = 10  #              requests              fewer tell more of a burst than of a pace
-_FASTER = 5e-7  #                share per request²    10 % after 630 requests: a refusal costs some, it may be 1 %
-_FASTEST_GAIN = 0.005  #         share per request     doubles in 140 requests: after an outage, minutes matter
-_LONGEST_INTERVAL = 1.0  #       seconds               slower than any limit of Close that was observed (16/s)
-_PER_REFUSAL = 100  #            requests              one refusal in so many is what a learned pace has to cost
-_MOST_TOLD = 2.0  #              factor                of the told interval: others take the rest of the bucket
-_UNRELATED = 12  #               refusals in a row     that come sooner, at any pace: the pace is not their reason
+from dataclasses import dataclass
+
+# name                      value     unit                  why
+_SLOWER = 1.1  #                      factor per refusal    from a pace that is known, a small step is enough
+_MUCH_SLOWER = 2.0  #                 factor per refusal    too few requests to know a pace: halve it
+_MOST_FORETOLD = 2.0  #               factor                of the headers' interval: half of the bucket for others
+_MEASURABLE = 10  #                   requests              fewer tell more of a burst than of a pace
+_FASTER = 5e-7  #                     share per request²    10 % in 630 requests: each try costs a refusal or more
+_FASTEST = 0.005  #                   share per request     twice as fast in 140 requests: outages end
+_LONGEST_INTERVAL = 1.0  #            seconds               slower than any limit of Close that was observed (16/s)
+_PER_REFUSAL = 100  #                 requests              as many as one refusal may cost
+_UNRELATED = 12  #                    refusals              that came sooner, in a row: the pace is not their reason
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A 429."""
+
+    heard_at: float
+    pause: float
+    """Seconds without a request that follow."""
+    interval: float
+    """Seconds between two requests, from the limit and window that headers tell; 0 if they do not."""
+    foretold: bool
+    """The headers say that no request is left."""
 
 
 class Pace:
@@ -26,26 +41,28 @@ class Pace:
     def __init__(self) -> None:
         self.interval = 0.0
         """Seconds; 0 as long as nothing was refused."""
-        self._accepted = 0  # requests since the last refusal
+        self._accepted = 0  # since the last refusal
         self._since: float | None = None  # when the first of these was sent, or could have been
         self._early = 0  # refusals in a row that came before _PER_REFUSAL requests
 
-    def accepted(self, sent_at: float) -> None:
+    def accept(self, sent_at: float) -> None:
         self._since = sent_at if self._since is None else self._since
         self._accepted += 1
-        self.interval *= 1 - min(_FASTEST_GAIN, _FASTER * self._accepted)
+        self.interval *= 1 - min(_FASTEST, _FASTER * self._accepted)
 
-    def refused(self, now: float, pause: float, told: float) -> None:
-        """A request was refused, and none goes out for `pause` seconds. `told` is the interval that headers tell of,
-        if they foretold this refusal; else 0."""
+    def refuse(self, refusal: Refusal) -> None:
         self._early = 0 if self._accepted >= _PER_REFUSAL else self._early + 1
-        slower = min(max(told, _SLOWER * self.interval), _MOST_TOLD * told) if told else self._slower(now + pause)
-        self.interval = 0.0 if self._early > _UNRELATED else min(slower, _LONGEST_INTERVAL)
-        self._accepted, self._since = 0, now + pause
+        self.interval = 0.0 if self._early > _UNRELATED else min(self._slower(refusal), _LONGEST_INTERVAL)
+        self._accepted, self._since = 0, refusal.heard_at + refusal.pause
 
-    def _slower(self, until: float) -> float:
-        """Slower than what was refused: the pause is part of the time in which so many were accepted."""
+    def _slower(self, refusal: Refusal) -> float:
+        told = refusal.interval
+        if refusal.foretold:
+            return min(max(told, _SLOWER * self.interval), _MOST_FORETOLD * told)
         if self._since is None or self._accepted < _MEASURABLE:
-            return _MUCH_SLOWER * self.interval
-        measured = _SLOWER * (until - self._since) / self._accepted
+            return max(told, _MUCH_SLOWER * self.interval)
+        if told:
+            return max(told, _SLOWER * self.interval)
+        # The pause is part of the time in which so many were accepted.
+        measured = _SLOWER * (refusal.heard_at + refusal.pause - self._since) / self._accepted
         return min(measured, _MUCH_SLOWER * self.interval or measured)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from threading import Lock
 
-from source_closeio.pace import Pace
+from source_closeio.pace import Pace, Refusal
 from source_closeio.rate_headers import Allowance
 from source_closeio.rate_window import Window
 
@@ -65,7 +65,7 @@ class Limiter:
         """The request was not refused; `told` is what the answer tells of this bucket, if it does."""
         with self._lock:
             self._one_first = False
-            self._pace.accepted(self._sent_at.pop(ticket))
+            self._pace.accept(self._sent_at.pop(ticket))
             if told:
                 self._window.hear(ticket, told, self._clock())
             else:
@@ -75,7 +75,7 @@ class Limiter:
         """The answer was a 429: nothing goes out for so many seconds, and then one request first."""
         with self._lock:
             now = self._clock()
-            if self._sent_at.pop(ticket) >= self._refused_at:  # the first of those that were under way together
+            if self._sent_at.pop(ticket) > self._refused_at:  # the first of those that were under way together
                 self._learn(now, seconds, told)
             if told:
                 self._window.hear(ticket, told, now)
@@ -86,10 +86,10 @@ class Limiter:
 
     def _learn(self, now: float, seconds: float, told: Allowance | None) -> None:
         self._refused_at = now
-        foreseeable = bool(told and told.remaining < 1)
-        too_early = self._window.limit and not self._window.confirmed and (foreseeable or not told)
-        if not (too_early and self._window.widen()):
-            self._pace.refused(now, seconds, self._window.interval if foreseeable else 0.0)
+        foretold = told is not None and told.remaining < 1
+        too_early = self._window.expected and (foretold or not told)
+        if not (too_early and self._window.widen_margin()):
+            self._pace.refuse(Refusal(now, seconds, self._window.interval, foretold))
 
     def lose(self, ticket: int) -> None:
         """No answer came, or it was about another bucket."""

@@ -31,8 +31,8 @@ class Window:
 
     limit: float = 0.0
     """0 as long as nothing is known."""
-    confirmed: bool = False
-    """An answer told of this window; else it is only time that it began."""
+    expected: bool = False
+    """By our clock, this window has begun; no answer told of it yet."""
     _remaining: float = 0.0
     _as_of: float = 0.0  # requests sent until then are counted in what remains
     _heard_at: float = 0.0
@@ -62,7 +62,7 @@ class Window:
         self._resets_at = self._began_at + self._period
         self._remaining = self.limit
         self._as_of = self._heard_at = self._began_at
-        self.confirmed = False
+        self.expected = True
 
     def take(self, ticket: int, now: float) -> None:
         """The request may go out now, though it may have to wait for something else."""
@@ -93,22 +93,22 @@ class Window:
     def _take_over(self, told: Allowance, sent_at: float) -> None:
         self._rounded = self._rounded and told.reset == int(told.reset)
         resets_at = sent_at + (max(told.reset, 1.0) if self._rounded else told.reset)
-        if self.confirmed and told.limit == self.limit and told.remaining <= self._remaining:
+        if not self.expected and told.limit == self.limit and told.remaining <= self._remaining:
             # Still the same window. The request with the shortest way knows its end best; a rounded one was rounded up.
             resets_at = (min if self._rounded else max)(resets_at, self._resets_at)
         else:
             self._began_at = sent_at
         self._resets_at = resets_at
         self._period = max(self._period, told.reset)
-        self.limit, self._remaining, self.confirmed = told.limit, told.remaining, True
+        self.limit, self._remaining, self.expected = told.limit, told.remaining, False
 
     @property
     def interval(self) -> float:
         """Seconds from one request to the next, if the whole limit is spread over the whole window; 0 if unknown."""
         return self._period / self.limit if self.limit else 0.0
 
-    def widen(self) -> bool:
-        """A request of a window that was only expected was refused: wait longer for the next. False: that is no help."""
+    def widen_margin(self) -> bool:
+        """A request of an expected window was refused: wait longer for the next one. False if that does not help."""
         step, most = (_ROUNDED_STEP, _ROUNDED_MOST) if self._rounded else (_MARGIN_STEP, _MOST_MARGIN)
         before, self._margin = self._margin, min(most, self._margin + step)
         return self._margin > before
