@@ -20,7 +20,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
 from source_closeio.http import errors
-from source_closeio.http.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.http.rate_headers import Allowance, allowance, retry_after
+from source_closeio.http.rate_limit import Limiter, Turn
 from source_closeio.kit import headers as kit_headers
 from source_closeio.kit import json_text, transport
 from source_closeio.kit.clock import ServerClock
