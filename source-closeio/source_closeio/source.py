@@ -16,6 +16,7 @@ from source_closeio.families.events import UnlistedEventStream
 from source_closeio.http import errors
 from source_closeio.http.api import TIMING, CloseApi
 from source_closeio.kit.contract import Page
+from source_closeio.kit.errors import config_error
 from source_closeio.kit.reader import Reader
 from source_closeio.kit.retry import Timing
 from source_closeio.kit.source import KitSource, States
@@ -52,11 +53,16 @@ class SourceCloseio(KitSource[Config, CloseApi]):
             me = api.client("check", self._timing.check_patience).get("me/")
         except (errors.CloseError, AirbyteTracedException) as error:
             raise errors.as_sentence(error) from error
+        if not me.get("id"):
+            raise config_error("What answers at this address is not Close's API: it does not say whose key it is.")
         _warn_of_partial_view(me)
 
     def streams(self, api: CloseApi, config: Config) -> Sequence[AirbyteStream]:
         """The streams, with the organization's own custom fields as columns."""
-        fields = _custom_fields(api)
+        try:
+            fields = _custom_fields(api)
+        except AirbyteTracedException as error:
+            raise errors.as_sentence(error) from error
         return [_catalog_entry(stream, fields) for stream in STREAMS]
 
     def reader(
@@ -76,8 +82,9 @@ class SourceCloseio(KitSource[Config, CloseApi]):
 def _warn_of_partial_view(me: Mapping[str, Any]) -> None:
     """A role without the permission `view_all_leads` sees the leads that are assigned to it, and what belongs to
     them (https://developer.close.com/api/resources/roles); Close does not say that rows are missing."""
-    for membership in me.get("memberships") or []:
-        granted = membership.get("permissions_granted")
+    memberships = me.get("memberships")
+    for membership in memberships if isinstance(memberships, list) else []:
+        granted = membership.get("permissions_granted") if isinstance(membership, dict) else None
         if isinstance(granted, list) and "view_all_leads" not in granted:
             logger.warning(
                 "The user of this API key may not view all leads (permission view_all_leads). Leads that it does not "

@@ -27,8 +27,8 @@ from source_closeio.kit import json_text, transport
 from source_closeio.kit.clock import ServerClock
 from source_closeio.kit.config import parsed_url
 from source_closeio.kit.contract import Stopped
-from source_closeio.kit.errors import conceal
 from source_closeio.kit.retry import GivenUp, Patience, Retry, Timing, persist
+from source_closeio.kit.secrets import conceal
 
 Params = Mapping[str, Any]
 Body = dict[str, Any]
@@ -233,7 +233,7 @@ class Client:
             raise errors.redirected(str(request), target.host if target else None)
         if not 200 <= status < 300:
             raise errors.for_status(status, str(request), _json_or_text(content))
-        return _json(content)
+        return _json(content, headers)
 
     def _receive(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
         timing = self.api.timing
@@ -255,11 +255,11 @@ class Client:
             return response.status_code, response.headers, content
 
 
-def _json(content: bytes) -> Any:
+def _json(content: bytes, headers: Mapping[str, str]) -> Any:
     try:
         return json_text.parse(content)
     except json_text.NotJson as error:
-        raise Retry(f"answered {error}") from error
+        raise Retry(f"answered {error}", answer=content if transport.is_whole(headers) else None) from error
 
 
 def _json_or_text(content: bytes) -> Any:
