@@ -67,7 +67,7 @@ class CloseStream(ABC):
         self.client: Client = api.client(self.name)
         self.since = self.events_since(state)
         """From when on the event log is needed; None if it is not."""
-        changes.want(self.since)
+        changes.want(self.since, self.kinds if config.mark_deleted_rows else ())
         self.saved: datetime | None = None
         """Up to where earlier syncs have read; None on the first sync."""
         self.undated: set[Any] = set()
@@ -79,6 +79,11 @@ class CloseStream(ABC):
     def window_field(self) -> str:
         """The field that windows and state go by."""
         return self.cursor_field
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the event log calls the objects whose deleted rows are marked; `task.` stands for all kinds of tasks."""
+        return ()
 
     # catalog
 

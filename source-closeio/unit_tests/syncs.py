@@ -21,8 +21,7 @@ from simulator import CloseSimulator
 from source_closeio import SourceCloseio
 from source_closeio.http.api import TIMING
 from source_closeio.kit.retry import Patience, Timing
-
-Table = dict[str, dict[str, Any]]
+from unit_tests.destination import Table, merged
 
 
 @dataclass
@@ -37,8 +36,8 @@ class Sync:
         return [record.data for record in records if record.stream == stream]
 
     def table(self, stream: str) -> Table:
-        """What a destination that dedups by id would hold."""
-        return {row.get("id") or row["email"]: row for row in self.rows(stream)}
+        """What a destination would hold that had nothing before."""
+        return table(stream, self)
 
     def states(self, stream: str) -> list[dict[str, Any]]:
         return [dict(vars(state.stream_state)) for name, state in self._states() if name == stream]
@@ -79,6 +78,14 @@ class Sync:
     @property
     def log(self) -> str:
         return "\n".join(message.log.message for message in self.output.logs if message.log)
+
+
+def table(stream: str, *syncs: Sync) -> Table:
+    """What a destination holds after these syncs."""
+    found: Table = {}
+    for each in syncs:
+        found = merged(stream, found, each.rows(stream))
+    return found
 
 
 def config(sim: CloseSimulator, **changes: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import pytest
 from simulator import CloseSimulator, Settings
+from unit_tests.destination import Destination
 from unit_tests.syncs import config
 
 Close = Callable[..., CloseSimulator]
@@ -58,33 +59,25 @@ class Process:
         return [json.loads(line) for line in lines]
 
 
-def take_over(messages: list[dict[str, Any]], tables: dict[str, dict[str, Any]], states: dict[str, Any]) -> None:
-    """What platform and destination do: keep rows by id, and the last state of each stream."""
-    for message in messages:
-        if message["type"] == "RECORD":
-            record = message["record"]
-            tables[record["stream"]][record["data"]["id"]] = record["data"]
-        elif message["type"] == "STATE":
-            states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
-
-
 class Warehouse:
-    """Tables and states, filled by syncs."""
+    """A destination, and syncs into it."""
 
     def __init__(self, folder: Path, sim: CloseSimulator, names: Iterable[str]) -> None:
         self.folder, self.sim, self.names = folder, sim, list(names)
-        self.tables: dict[str, dict[str, Any]] = {name: {} for name in self.names}
-        self.states: dict[str, Any] = {}
+        self.destination = Destination()
 
     def sync(self, seconds: float | None = None) -> int | None:
         """The exit status of a sync that was killed after so many seconds if it was still running."""
-        with Process(self.folder, config(self.sim), list(self.states.values()), self.names) as run:
+        with Process(self.folder, config(self.sim), list(self.destination.states.values()), self.names) as run:
             try:
                 run.process.wait(timeout=seconds)
             except subprocess.TimeoutExpired:
                 run.process.kill()
-        take_over(run.messages(), self.tables, self.states)
+        self.destination.load(run.messages())
         return run.process.returncode
+
+    def table(self, stream: str) -> dict[str, Any]:
+        return self.destination.tables[stream]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -98,7 +91,7 @@ def test_killed_at_random_points_and_resumed(close: Close, tmp_path: Path, seed:
     assert all(killed)
     assert warehouse.sync() == 0
     for stream, collection in STREAMS.items():
-        assert warehouse.tables[stream].keys() == sim.data[collection].truth.keys(), stream
+        assert warehouse.table(stream).keys() == sim.data[collection].truth.keys(), stream
 
 
 def test_killed_while_changes_are_taken_in(close: Close, tmp_path: Path) -> None:
@@ -116,10 +109,8 @@ def test_killed_while_changes_are_taken_in(close: Close, tmp_path: Path) -> None
 
     assert all(killed)
     assert warehouse.sync() == 0
-    gone = {row["object_id"] for row in warehouse.tables["deletions"].values()}
     for stream, collection in names.items():
-        left = {id_: row for id_, row in warehouse.tables[stream].items() if id_ not in gone}
-        assert what_changes(left) == what_changes(sim.data[collection].truth), stream
+        assert what_changes(warehouse.table(stream)) == what_changes(sim.data[collection].truth), stream
 
 
 def what_changes(table: dict[str, Any]) -> dict[str, Any]:

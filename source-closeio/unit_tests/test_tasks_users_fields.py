@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from simulator import CloseSimulator, Settings
 from source_closeio.streams import STREAMS
-from unit_tests.syncs import catalog, sync
+from unit_tests.syncs import catalog, sync, table
 
 Close = Callable[..., CloseSimulator]
 MAY = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -63,7 +63,7 @@ def test_tasks_edited_while_they_are_read_end_in_their_newest_form(close: Close)
 
     second = sync(sim, "tasks", state=first.state)
 
-    assert first.table("tasks") | second.table("tasks") == sim.data["task"].truth
+    assert table("tasks", first, second) == sim.data["task"].truth
 
 
 def test_all_users_are_read_whatever_the_start_date(close: Close) -> None:

@@ -68,7 +68,7 @@ class CommentStream(ParentStream):
         if self.since is None or not self.changes.are_known():
             self.plan_parents()
             return
-        for id_ in self.changes.touched("comment", self.since):
+        for id_ in self.changes.touched(("comment",), self.since):
             try:
                 yield [self.client.get(f"comment/{id_}/")]
             except Missing:
