@@ -146,6 +146,12 @@ class CloseStream(ABC):
         return {self.window_field: times.to_text(times.floor_second(done))}
 
     def stop(self) -> None:
+        usage = self.client.usage
+        if usage.left_out and not self.client.stopped.is_set():
+            logger.warning(
+                f"{self.name}: {usage.left_out:,} objects are left out, because Close refuses them to this key or no "
+                f"longer has them. The first: {usage.left_out_because}"
+            )
         self.client.stopped.set()
 
     def explain(self, error: BaseException) -> AirbyteTracedException:
@@ -156,6 +162,21 @@ class CloseStream(ABC):
         done = self._frontier and self._frontier.low_water()
         upto = f"complete up to {done:%Y-%m-%d %H:%M}, " if done else ""
         return f"{upto}{usage.requests:,} requests, workers waited {usage.waited_seconds:.0f} s for the rate limit"
+
+    # asked by discover
+
+    is_probed: ClassVar[bool] = True
+    """Does one list decide about the stream?"""
+
+    def probe(self) -> None:
+        """One small request. Raises CloseError where plan or role do not give this stream."""
+        if self.is_probed:
+            self.client.get_list(self.probe_path, {"_limit": 1})
+
+    @property
+    def probe_path(self) -> str:
+        """The list that decides about the stream."""
+        raise NotImplementedError
 
     # for subclasses: a reader for each kind of slice that they plan
 

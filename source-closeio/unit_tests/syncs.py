@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from airbyte_cdk.models import (
     AirbyteErrorTraceMessage,
     AirbyteStateMessage,
@@ -20,6 +21,7 @@ from airbyte_cdk.test.state_builder import StateBuilder
 from simulator import CloseSimulator
 from source_closeio import SourceCloseio
 from source_closeio.http.api import TIMING
+from source_closeio.kit.output import as_line
 from source_closeio.kit.retry import Patience, Timing
 from unit_tests.destination import Table, merged
 
@@ -29,6 +31,11 @@ class Sync:
     """What one sync put out."""
 
     output: EntrypointOutput
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """As they leave the process."""
+        return [orjson.loads(as_line(message)) for message in self.output.get_message_iterator()]
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
         """The records as they came, repeated ones repeated."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from simulator import CloseSimulator, Settings
-from source_closeio.streams import STREAMS
 from unit_tests.syncs import catalog, sync, table
 
 Close = Callable[..., CloseSimulator]
@@ -137,9 +136,3 @@ def test_discover_types_the_organizations_own_fields(close: Close) -> None:
     assert columns["choices"]["type"] == ["null", "array"]
     assert columns["user"]["type"] == ["null", "string"]
     assert not any(name.startswith("custom.") for name in streams["tasks"])
-
-
-def test_discover_works_for_a_key_that_may_not_see_custom_fields(close: Close) -> None:
-    sim = close(forbidden={"custom_field": (403, {"error": "no"})})
-
-    assert catalog(sim).keys() == {stream.name for stream in STREAMS}

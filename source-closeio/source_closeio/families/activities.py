@@ -49,6 +49,10 @@ class ActivityStream(FollowingStream):
     rows_per_window = 20 * _LIMIT
 
     @property
+    def probe_path(self) -> str:
+        return self.path
+
+    @property
     def window_field(self) -> str:
         return "date_created"
 

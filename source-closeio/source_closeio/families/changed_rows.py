@@ -187,10 +187,8 @@ class FollowingStream(CloseStream):
         for lead_id in self.changes.merged_into(since):
             try:
                 yield from self.pages_of_lead(lead_id)
-            except Missing:
-                continue  # gone since, into yet another lead
-            except Refused as refused:
-                logger.warning(f"{self.name}: some rows may still name the lead that became {lead_id}. {refused}")
+            except (Missing, NotOffered, Refused) as error:
+                self.client.leave_out(error)  # the lead is gone since, or not for this key to see
 
     @abstractmethod
     def path_of(self, kind: str) -> str:

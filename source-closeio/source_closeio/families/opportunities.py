@@ -29,6 +29,10 @@ class OpportunityStream(FollowingStream):
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
     @property
+    def probe_path(self) -> str:
+        return _PATH
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         return ("opportunity",)
 

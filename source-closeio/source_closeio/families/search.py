@@ -36,6 +36,9 @@ class SearchStream(FollowingStream):
     def path_of(self, kind: str) -> str:
         return f"{kind}/"
 
+    def probe(self) -> None:
+        Query(self.client, self.object_type, ["id"], limit=1).page({}, (), None)
+
     def conditions(self) -> list[Mapping[str, str]]:
         """What to ask for, one after the other, to get all objects of the stream."""
         return [{}]

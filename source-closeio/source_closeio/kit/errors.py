@@ -31,12 +31,14 @@ class ApiError(Exception):
 
 def conceal(*secrets: str) -> None:
     """Keep these out of all messages, as they are and in base64, in which Basic authentication sends them."""
+    forms: set[str] = set()
     for secret in secrets:
         token = b64encode(secret.encode())
         stem = b64encode(secret.encode()[: len(secret.encode()) // 3 * 3])  # the same whatever follows the secret
-        for form in (secret, secret.strip(), token.decode(), token.decode().rstrip("="), stem.decode()):
-            if len(form) >= _SHORTEST_SECRET:
-                add_to_secrets(form)
+        forms.update((secret, secret.strip(), token.decode(), token.decode().rstrip("="), stem.decode()))
+    for form in sorted(forms, key=len, reverse=True):  # a short one first would leave the end of a long one
+        if len(form) >= _SHORTEST_SECRET:
+            add_to_secrets(form)
 
 
 def quote(text: Any) -> str:
