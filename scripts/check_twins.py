@@ -1,7 +1,7 @@
 """Compare the files that both connectors have: byte for byte the same, but for the connector's name.
 
-The images are independent, so what they share exists twice: the whole folder kit/, its tests, and the files listed here.
-A fix in one goes into the other.
+The images are independent, so what they share exists twice: the whole folder kit/, its tests, and the files listed
+here. A fix in one goes into the other.
 """
 
 from __future__ import annotations

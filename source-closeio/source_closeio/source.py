@@ -9,6 +9,7 @@ from typing import Any
 from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_closeio.access import probe, prove_use
 from source_closeio.config import Config
 from source_closeio.event_log.changes import Changes
 from source_closeio.families.custom_fields import columns, definitions
@@ -16,7 +17,6 @@ from source_closeio.families.events import UnlistedEventStream
 from source_closeio.http import errors
 from source_closeio.http.api import TIMING, CloseApi
 from source_closeio.kit.contract import Page
-from source_closeio.kit.errors import config_error
 from source_closeio.kit.reader import Reader
 from source_closeio.kit.retry import Timing
 from source_closeio.kit.source import KitSource, States
@@ -48,22 +48,23 @@ class SourceCloseio(KitSource[Config, CloseApi]):
         return [stream.name for stream in STREAMS]
 
     def verify(self, api: CloseApi) -> None:
-        """Ask Close who we are. A key that sees only a part is good, with a warning in the log."""
+        """Ask Close who we are, and whether we may read anything. A key that sees only a part is good, with a warning
+        in the log."""
         try:
-            me = api.client("check", self._timing.check_patience).get("me/")
+            me = api.me(api.client("check", self._timing.check_patience))
+            if not me.get("id"):
+                raise errors.nobody(api.host)
+            prove_use(api, me, STREAMS)
         except (errors.CloseError, AirbyteTracedException) as error:
             raise errors.as_sentence(error) from error
-        if not me.get("id"):
-            raise config_error("What answers at this address is not Close's API: it does not say whose key it is.")
-        _warn_of_partial_view(me)
 
     def streams(self, api: CloseApi, config: Config) -> Sequence[AirbyteStream]:
-        """The streams, with the organization's own custom fields as columns."""
-        try:
-            fields = _custom_fields(api)
-        except AirbyteTracedException as error:
-            raise errors.as_sentence(error) from error
-        return [_catalog_entry(stream, fields) for stream in STREAMS]
+        """The streams that Close gives, with the organization's own custom fields as columns."""
+        fields = _custom_fields(api)
+        refused = probe(api, STREAMS).refused
+        for name, refusal in refused.items():
+            logger.warning(f"{name} is left out of the catalog. {refusal}")
+        return [_catalog_entry(stream, fields) for stream in STREAMS if stream.name not in refused]
 
     def reader(
         self, api: CloseApi, config: Config, chosen: Sequence[ConfiguredAirbyteStream], states: States
@@ -79,26 +80,16 @@ class SourceCloseio(KitSource[Config, CloseApi]):
         return Reader(streams, states, config.num_workers + self._spare_workers, unlisted)
 
 
-def _warn_of_partial_view(me: Mapping[str, Any]) -> None:
-    """A role without the permission `view_all_leads` sees the leads that are assigned to it, and what belongs to
-    them (https://developer.close.com/api/resources/roles); Close does not say that rows are missing."""
-    memberships = me.get("memberships")
-    for membership in memberships if isinstance(memberships, list) else []:
-        granted = membership.get("permissions_granted") if isinstance(membership, dict) else None
-        if isinstance(granted, list) and "view_all_leads" not in granted:
-            logger.warning(
-                "The user of this API key may not view all leads (permission view_all_leads). Leads that it does not "
-                "see, and their activities and tasks, will be missing. Use the key of an administrator to get all."
-            )
-            return
-
-
 def _custom_fields(api: CloseApi) -> Page:
+    """Raises AirbyteTracedException: without these columns the catalog would look like a change of the schema, and
+    destinations would drop them."""
+    client = api.client("custom_fields", api.timing.check_patience)
     try:
-        return [field for page in definitions(api.client("custom_fields", api.timing.check_patience)) for field in page]
+        return [field for page in definitions(client, required=("lead", "contact", "opportunity")) for field in page]
     except errors.CloseError as error:
-        logger.warning(f"The catalog will lack the columns of custom fields. {error}")
-        return []
+        raise errors.no_custom_fields(error) from error
+    except AirbyteTracedException as error:
+        raise errors.as_sentence(error) from error
 
 
 def _catalog_entry(stream: type[CloseStream], fields: Page) -> AirbyteStream:

@@ -63,6 +63,9 @@ class CustomObjects(SearchStream):
     object_type = "custom_object"
     custom_fields_of = ("custom_object_type",)
 
+    def probe(self) -> None:
+        each_type(self.client)
+
     def conditions(self) -> list[Mapping[str, str]]:
         return self._types
 
@@ -204,6 +207,7 @@ class CustomFields(ChangedListStream):
     """The definitions of custom fields, of all object types. https://developer.close.com/api/resources/custom-fields"""
 
     name = "custom_fields"
+    is_probed = False
 
     def pages(self) -> Iterator[Page]:
         return definitions(self.client)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from simulator import CloseSimulator, Settings
-from unit_tests.syncs import assert_not_offered, catalog, sync
+from unit_tests.syncs import assert_not_offered, catalog, sync, table
 
 Close = Callable[..., CloseSimulator]
 STREAMS = {"contacts": "contact", "opportunities": "opportunity", "custom_objects": "custom_object"}
@@ -87,9 +87,9 @@ class TestOpportunities:
         sim.on_request = None
         second = sync(sim, "opportunities", state=first.state)
 
-        table = first.table("opportunities") | second.table("opportunities")
+        found = table("opportunities", first, second)
         truth = sim.data["opportunity"].truth
-        assert {id_: row["note"] for id_, row in table.items()} == {id_: row["note"] for id_, row in truth.items()}
+        assert {id_: row["note"] for id_, row in found.items()} == {id_: row["note"] for id_, row in truth.items()}
 
     def test_that_vanish_while_they_are_read_hide_no_others(self, close: Close) -> None:
         sim = close(Settings(leads=2000))

@@ -28,6 +28,17 @@ class OpportunityStream(FollowingStream):
     rows_per_window = 20 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
+    @property
+    def probe_path(self) -> str:
+        return _PATH
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("opportunity",)
+
+    def path_of(self, kind: str) -> str:
+        return _PATH
+
     def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk({}, window.start, window.end)
         for page in walk.pages():

@@ -35,6 +35,17 @@ class TaskStream(FollowingStream):
     rows_per_window = 10 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
+    @property
+    def probe_path(self) -> str:
+        return _PATH
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("task", "task.")
+
+    def path_of(self, kind: str) -> str:
+        return _PATH
+
     def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk(window, {})
         rows = 0

@@ -47,6 +47,7 @@ class CloseApi:
     """What all streams share: the session, the limiters, and the start of the sync."""
 
     def __init__(self, config: Config, timing: Timing = TIMING) -> None:
+        self.config = config
         self.url = config.api_url
         parsed = parsed_url(self.url)
         self.host = (parsed and parsed.netloc) or ""
@@ -109,6 +110,8 @@ class Usage:
 
     requests: int = 0
     waited_seconds: float = 0.0
+    left_out: int = 0
+    left_out_because: str = ""
 
 
 @dataclass(slots=True)
@@ -180,6 +183,11 @@ class Client:
     def search(self, body: Body) -> Body:
         """A page of Advanced Filtering (https://developer.close.com/api/resources/advanced-filtering/search)."""
         return self._send(_Request("POST", "data/search/", json_body=body), _expect_list)
+
+    def leave_out(self, error: errors.CloseError) -> None:
+        """Close has not given a single object, which says nothing about the others: told with a count at the end."""
+        self.usage.left_out += 1
+        self.usage.left_out_because = self.usage.left_out_because or str(error)
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the stream is told to stop."""
