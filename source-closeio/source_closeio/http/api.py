@@ -241,7 +241,7 @@ class Client:
             raise errors.redirected(str(request), target.host if target else None)
         if not 200 <= status < 300:
             raise errors.for_status(status, str(request), _json_or_text(content))
-        return _json(content, headers)
+        return _json(content)
 
     def _receive(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
         timing = self.api.timing
@@ -263,11 +263,11 @@ class Client:
             return response.status_code, response.headers, content
 
 
-def _json(content: bytes, headers: Mapping[str, str]) -> Any:
+def _json(content: bytes) -> Any:
     try:
         return json_text.parse(content)
     except json_text.NotJson as error:
-        raise Retry(f"answered {error}", answer=content if transport.is_whole(headers) else None) from error
+        raise Retry(f"answered {error}") from error
 
 
 def _json_or_text(content: bytes) -> Any:

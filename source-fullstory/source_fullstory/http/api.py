@@ -267,7 +267,7 @@ class Client:
                 raise Retry(f"failed ({transport.root_cause(error)})") from error
             self.api.clock.read(response.headers)
             check_status(response, endpoint, content)
-            return expect(_json(content, response.headers))
+            return expect(_json(content))
 
         return exchange
 
@@ -309,11 +309,11 @@ def _same_origin(url: str, other: str) -> bool:
     return (first.scheme, first.host, first.port) == (second.scheme, second.host, second.port)
 
 
-def _json(content: bytes, headers: Mapping[str, str]) -> Any:
+def _json(content: bytes) -> Any:
     try:
         return json_text.parse(content)
     except json_text.NotJson as error:
-        raise Retry(f"answered {error}", answer=content if transport.is_whole(headers) else None) from error
+        raise Retry(f"answered {error}") from error
 
 
 def _json_or_text(content: bytes) -> Any:
