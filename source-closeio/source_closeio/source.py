@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream
+from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.access import probe, prove_use
@@ -25,6 +26,7 @@ from source_closeio.streams import STREAMS, EventLog
 
 _SPARE_WORKERS = 16
 """So many lists of activities share one rate limit: while workers wait for it, others read what is under another."""
+_GENERATION = "generation_id"
 
 logger = logging.getLogger("airbyte")
 
@@ -72,12 +74,43 @@ class SourceCloseio(KitSource[Config, CloseApi]):
         api.learn_clock()
         known = {stream.name: stream for stream in STREAMS}
         changes = Changes()
-        names = [each.stream.name for each in chosen]
-        streams = [known[name](api, config, changes, states.get(name, {})) for name in names]
+        wanted = [_Wanted.read(each, states) for each in chosen]
+        streams = [known[each.name](api, each.config(config), changes, each.state, each.said) for each in wanted]
         # Those that need the event log learn from its stream where that is selected too, so that it is read once.
-        is_unlisted = changes.since is not None and EventLog.name not in names
+        is_unlisted = changes.since is not None and EventLog.name not in {each.name for each in wanted}
         unlisted = [UnlistedEventStream(api, config, changes, {})] if is_unlisted else []
-        return Reader(streams, states, config.num_workers + self._spare_workers, unlisted)
+        workers = config.num_workers + self._spare_workers
+        return Reader(streams, {each.name: each.state for each in wanted}, workers, unlisted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the connection asks of one stream.
+
+    A full refresh reads everything again, unless it goes on after an attempt that was cut off. The platform numbers
+    refreshes (`generation_id`), and gives the attempts of one refresh the same number; older ones, and other programs,
+    give none, and then no state is taken for an attempt's.
+    """
+
+    name: str
+    state: Mapping[str, Any]
+    said: Mapping[str, Any]
+    """What the stream's states say besides, for the next attempt."""
+    is_incremental: bool
+
+    @classmethod
+    def read(cls, chosen: ConfiguredAirbyteStream, states: States) -> _Wanted:
+        state = states.get(chosen.stream.name, {})
+        if chosen.sync_mode is SyncMode.incremental:
+            return cls(chosen.stream.name, state, {}, is_incremental=True)
+        generation = chosen.generation_id
+        goes_on = generation is not None and state.get(_GENERATION) == generation
+        said = {} if generation is None else {_GENERATION: generation}
+        return cls(chosen.stream.name, state if goes_on else {}, said, is_incremental=False)
+
+    def config(self, config: Config) -> Config:
+        """Deleted rows are marked where they can be in the table already."""
+        return replace(config, mark_deleted_rows=config.mark_deleted_rows and self.is_incremental)
 
 
 def _custom_fields(api: CloseApi) -> Page:

@@ -60,11 +60,19 @@ class CloseStream(ABC):
     rows_per_window: ClassVar[int] = 2000
     """A window that seems to hold more than twice as many is split."""
 
-    def __init__(self, api: CloseApi, config: Config, changes: Changes, state: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        api: CloseApi,
+        config: Config,
+        changes: Changes,
+        state: Mapping[str, Any],
+        said_in_states: Mapping[str, Any] | None = None,
+    ) -> None:
         self.api = api
         self.config = config
         self.changes = changes
         self.client: Client = api.client(self.name)
+        self.said_in_states = said_in_states or {}
         self.since = self.events_since(state)
         """From when on the event log is needed; None if it is not."""
         changes.want(self.since, self.kinds if config.mark_deleted_rows else ())
@@ -143,7 +151,7 @@ class CloseStream(ABC):
         # lookback starts below what the last sync had saved.
         done = self.frontier.low_water() or self.api.sync_start
         done = max(min(done, self.api.sync_start), self.saved or done)
-        return {self.window_field: times.to_text(times.floor_second(done))}
+        return {self.window_field: times.to_text(times.floor_second(done)), **self.said_in_states}
 
     def stop(self) -> None:
         usage = self.client.usage

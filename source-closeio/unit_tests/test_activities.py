@@ -96,6 +96,7 @@ def test_more_rows_of_one_type_in_one_second_than_the_skip_cap(close: Close) -> 
 
     assert len(result.table("activities")) == 900
     assert not result.errors
+    assert not any("lead_id__in" in request.params for request in sim.requests)  # nowhere documented
 
 
 def test_rows_that_no_request_reaches_are_an_error_not_a_loss(close: Close) -> None:

@@ -62,6 +62,18 @@ class TestOpportunities:
 
         assert len(rows) == len({row["id"] for row in rows}) == 1401
 
+    def test_an_import_of_more_than_the_skip_cap_in_one_second(self, close: Close) -> None:
+        """Both dates are equal: only the lead tells them apart."""
+        sim = close(skip_cap=300)
+        leads = [sim.data["lead"].add(sim.make_lead(), log=False)["id"] for _ in range(90)]
+        for lead in leads:
+            add(sim, *[MAY] * 10, date_created=MAY, lead_id=lead)
+
+        result = sync(sim, "opportunities")
+
+        assert len(result.rows("opportunities")) == len(result.table("opportunities")) == 900
+        assert not result.errors
+
     def test_a_bulk_edit_of_more_than_the_skip_cap(self, close: Close) -> None:
         sim = close(skip_cap=300)
         for day in range(900):

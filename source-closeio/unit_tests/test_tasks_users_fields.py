@@ -53,6 +53,19 @@ def test_tasks_created_in_one_second_beyond_the_skip_cap(close: Close) -> None:
     assert len(result.rows("tasks")) == len(result.table("tasks")) == 1500
 
 
+def test_an_import_of_tasks_of_one_type_in_one_second_beyond_the_skip_cap(close: Close) -> None:
+    """Both dates are equal: only the lead tells them apart."""
+    sim = close(skip_cap=300, max_limits={"": 100})
+    leads = [sim.data["lead"].add(sim.make_lead(), log=False)["id"] for _ in range(60)]
+    for lead in leads * 10:
+        sim.data["task"].add(sim.make_task(date_created=MAY, date_updated=MAY, lead_id=lead, _type="lead"), log=False)
+
+    result = sync(sim, "tasks")
+
+    assert len(result.rows("tasks")) == len(result.table("tasks")) == 600
+    assert not result.errors
+
+
 def test_tasks_edited_while_they_are_read_end_in_their_newest_form(close: Close) -> None:
     sim = close(Settings(tasks=600, max_limits={"": 100}))
     victims = iter(sorted(sim.data["task"].truth)[::6])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, ClassVar
 
 from source_closeio.event_log.kinds import ACTIVITIES
@@ -18,16 +17,14 @@ from source_closeio.families.changed_rows import DELETED_AT, FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.http.errors import NotOffered, Refused
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.dense import by_lead
+from source_closeio.paging.dense import by_all_leads
 from source_closeio.paging.keyset import KeysetWalk
 from source_closeio.paging.pages import offset_pages
 from source_closeio.paging.rows_by_id import rows_by_id
-from source_closeio.paging.search_walk import all_leads
 from source_closeio.paging.windows import Window
 from source_closeio.stream import Slice
 
 _LIMIT = 100
-_LEADS_PER_REQUEST = 30  # Close advises against URLs above 2,000 characters; a lead's id has 48
 _ALL = "activity/"
 _PARTS = {kind: part for part, kind in ACTIVITIES.items()}
 _THREAD = ACTIVITIES["emailthread"]
@@ -145,8 +142,6 @@ class ActivityStream(FollowingStream):
             except Refused:
                 if "lead_id" in filters:
                     raise
-                leads = all_leads(self.client)
-                while some := list(islice(leads, _LEADS_PER_REQUEST)):
-                    yield from by_lead(self.client, type_path, filters, _LIMIT, some)
+                yield from by_all_leads(self.client, type_path, filters, _LIMIT)
             except NotOffered:
                 continue  # a type that this Close does not have

@@ -82,4 +82,4 @@ class CommentStream(ParentStream):
         if self._unfinished:
             return self._before
         now = times.to_text(times.floor_second(self.api.sync_start))
-        return {self.cursor_field: now, POSITION: now}
+        return {self.cursor_field: now, POSITION: now, **self.said_in_states}
