@@ -267,13 +267,13 @@ def test_more_users_on_a_page_than_may_wait(account: Account, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("code", ["400", "402", "403", "404"])
-def test_sessions_that_are_not_offered_are_skipped_with_few_requests(account: Account, code: str) -> None:
+def test_sessions_that_are_not_offered_fail_with_few_requests(account: Account, code: str) -> None:
     account.sim.fault(Fault("v2/sessions", code, times=999))
     for user in account.sim.account.users:
         user["uid"] = f"u-{user['id']}"
     outcome = account.sync(streams=["sessions", "segments"], mode=FULL)
-    assert outcome.errors() == []
-    assert outcome.log.count("sessions: skipped") == 1
+    assert "Stream sessions cannot be read. FullStory does not offer it" in outcome.errors()[0]["message"]
+    assert (outcome.status("sessions"), outcome.status("segments")) == ("INCOMPLETE", "COMPLETE")
     assert sum(request.path == "/v2/sessions" for request in account.sim.requests) < 60
 
 

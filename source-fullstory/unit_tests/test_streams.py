@@ -124,15 +124,18 @@ def test_an_incremental_stream_goes_on_from_its_state(filled: Account, name: str
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("events", "export_bundles")])
 @pytest.mark.parametrize("code", [402, 403, 404])
-def test_what_the_key_or_the_plan_does_not_allow_is_skipped_with_one_warning(
+def test_what_the_key_or_the_plan_does_not_allow_fails_alone_with_a_config_error(
     filled: Account, name: str, code: int
 ) -> None:
+    """COMPLETE without rows would make an overwriting destination empty its table."""
     filled.sim.settings.change(not_offered={"/v2", "/segments", "/operations", "/settings", "/webhooks"})
     filled.sim.settings.not_offered_status = code
     outcome = filled.sync(streams=[name, "export_bundles"])
-    assert outcome.errors() == []
+    error = next(error for error in outcome.errors() if f"Stream {name} cannot be read" in error["message"])
+    assert error["failure_type"] == "config_error"
+    assert outcome.status(name) == "INCOMPLETE"
     assert outcome.records(name) == []
-    assert outcome.log.count(f"{name}: skipped") == 1
+    assert outcome.status("export_bundles") == "COMPLETE"
     assert len(outcome.records("export_bundles")) == 3
 
 
