@@ -260,7 +260,7 @@ def known(account: Account) -> list[Row]:
 
 def test_more_users_on_a_page_than_may_wait(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_MOST_WAITING", 1)
-    monkeypatch.setattr(sessions, "_USERS_PER_SLICE", 1)
+    monkeypatch.setattr(sessions, "_PEOPLE_PER_SLICE", 1)
     account.sim.settings.user_page_size = 1000
     rows = read(account, "sessions").records("sessions")
     assert len(rows) == sum(len(account.sim.account.sessions[user["id"]]) for user in known(account))
