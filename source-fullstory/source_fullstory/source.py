@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from airbyte_cdk.models import AirbyteStateMessage, AirbyteStream, ConfiguredAirbyteStream
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteStateMessage,
+    AirbyteStream,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    SyncMode,
+)
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.config import Config
@@ -15,6 +22,8 @@ from source_fullstory.http import errors
 from source_fullstory.http.api import TIMING, Client, FullStoryApi, FullStoryTiming
 from source_fullstory.kit.reader import Reader
 from source_fullstory.kit.source import KitSource, States
+from source_fullstory.rows.exclusion import warn_of_unmatched
+from source_fullstory.stream import FullStoryStream
 from source_fullstory.streams import STREAMS, stream_of
 
 _MORE_WORKERS = 3
@@ -30,6 +39,7 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
 
     def __init__(self, timing: FullStoryTiming = TIMING) -> None:
         self._timing = timing
+        self._streams: list[FullStoryStream] = []
 
     def parse_config(self, raw: Mapping[str, Any]) -> Config:
         return Config.parse(raw)
@@ -50,11 +60,30 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
     def streams(self, api: FullStoryApi, config: Config) -> Sequence[AirbyteStream]:
         return [stream_of(each, api, config).as_airbyte_stream() for each in STREAMS]
 
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterable[AirbyteMessage]:
+        try:
+            yield from super().read(logger, config, catalog, state)
+        finally:
+            warn_of_unmatched({stream.name: stream.exclusion for stream in self._streams if stream.exclusion.patterns})
+
     def reader(
         self, api: FullStoryApi, config: Config, chosen: Sequence[ConfiguredAirbyteStream], states: States
     ) -> Reader:
         known = {stream.name: stream for stream in STREAMS}
-        streams = [stream_of(known[each.stream.name], api, config) for each in chosen]
+        self._streams = streams = [stream_of(known[each.stream.name], api, config) for each in chosen]
+        whole = {each.stream.name for each in chosen if each.sync_mode is SyncMode.full_refresh}
+        states = {
+            stream.name: stream.full_refresh_state(states.get(stream.name, {}))
+            if stream.name in whole
+            else states.get(stream.name, {})
+            for stream in streams
+        }
         # A thread for each stream, so that none waits for another; spool.py has those for downloads.
         return Reader(streams, states, len(streams) + _MORE_WORKERS)
 

@@ -46,6 +46,8 @@ class FullStoryStream(ABC):
         self.client: Client = api.client(self.name)
         patterns = config.exclude_fields if self.can_exclude else ()
         self.exclusion = Exclusion(patterns, (*self.primary_key, self.cursor_field, *self.kept), self.objects)
+        if patterns:
+            self.exclusion.columns(self.json_schema()["properties"])
 
     # catalog
 
@@ -115,6 +117,10 @@ class FullStoryStream(ABC):
     def goes_on(self) -> bool:
         """Does the next sync go on where this one failed?"""
         return True
+
+    def full_refresh_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of a given state, what a full refresh goes by. Airbyte gives one only if it is of the attempt before."""
+        return state
 
     def probe(self, client: Client) -> None:  # noqa: B027 - of some streams, nothing tells
         """Ask for as little as tells whether FullStory offers the stream at all. Raises as Client.get does."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from source_fullstory.account.changes import Changes
 from source_fullstory.account.pages import Found, Listing, pages
-from source_fullstory.account.place import Place
+from source_fullstory.account.place import Place, if_of_this_job, this_job
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client, Params
 from source_fullstory.kit.contract import Estimate, Page
@@ -47,7 +47,7 @@ class AccountStream(FullStoryStream):
         self._changes = self.changes(self, self.queries) if self.changes else None
         self._place = Place("")
         self._walk: Iterator[tuple[Page, Place]] = iter(())
-        self._busy = False
+        self._busy = self._through = False
 
     def shaped(self, row: dict[str, Any], params: Params) -> dict[str, Any]:
         """The row, with what FullStory does not say in it."""
@@ -72,7 +72,7 @@ class AccountStream(FullStoryStream):
         return Stretch(self._place)
 
     def has_slices(self) -> bool:
-        return not (self._busy or self._place.is_end)
+        return not (self._busy or self._through)
 
     def read_slice(self, stream_slice: Stretch) -> Iterator[Page | Estimate]:
         end = replace(self._place, is_end=True)
@@ -85,11 +85,15 @@ class AccountStream(FullStoryStream):
 
     def finish_slice(self, stream_slice: Stretch) -> Mapping[str, Any]:
         self._busy, self._place = False, stream_slice.end
-        return self._changes.state() if self._changes else self._place.to_state()
+        self._through = self._place.is_end
+        return {**self._changes.state(), **this_job()} if self._changes else self._place.to_state()
+
+    def full_refresh_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        return if_of_this_job(state) if self._changes else state
 
     @property
     def goes_on(self) -> bool:
-        return not self._place.is_start
+        return not self._place.is_start and not self._changes
 
     # pages
 

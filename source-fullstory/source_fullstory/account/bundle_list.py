@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_fullstory import epochs
+from source_fullstory.account.place import if_of_this_job, this_job
 from source_fullstory.events.bundles import list_bundles
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client
@@ -75,7 +76,10 @@ class BundleListStream(FullStoryStream):
             self._newest = max(bundles[-1].stop, self._newest or 0)
 
     def finish_slice(self, stream_slice: _Since) -> Mapping[str, Any]:
-        return {} if self._newest is None else {"stop": epochs.to_text(self._newest)}
+        return {} if self._newest is None else {"stop": epochs.to_text(self._newest), **this_job()}
+
+    def full_refresh_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        return if_of_this_job(state)
 
     @property
     def goes_on(self) -> bool:

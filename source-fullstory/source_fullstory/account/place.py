@@ -25,6 +25,16 @@ def job() -> str:
     return os.environ.get("WORKER_JOB_ID", "")
 
 
+def this_job() -> dict[str, str]:
+    """The part of a state that tells which job wrote it."""
+    return {"job": job()} if job() else {}
+
+
+def if_of_this_job(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a full refresh of a stream with a cursor begins with."""
+    return state if job() and state.get("job") == job() else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in a stream: which of its queries, and the token of the page to read next ("" for the first)."""
@@ -53,10 +63,9 @@ class Place:
         return not (self.query or self.token or self.is_end)
 
     def to_state(self) -> dict[str, Any]:
-        this = {"job": job()} if job() else {}
         if self.is_end:
-            return {NO_CURSOR_STATE_KEY: True, **this}
-        return {"page_token": self.token, "query": self.query, "began": self.began, **this}
+            return {NO_CURSOR_STATE_KEY: True, **this_job()}
+        return {"page_token": self.token, "query": self.query, "began": self.began, **this_job()}
 
 
 def _is_of_this_sync(state: Mapping[str, Any], now: int) -> bool:

@@ -130,8 +130,7 @@ class SessionStream(FullStoryStream):
 
     def open(self, state: Mapping[str, Any]) -> None:
         self._place = Place.begin(state, self.api.sync_start)
-        if not self._place.is_end:
-            self._waiting.append(_ListUsers(self._place))
+        self._waiting.append(_ListUsers(self._place))
         logger.info(
             f"{self.name}: FullStory is asked once for each uid or e-mail address, which takes long if there are many"
         )
@@ -175,6 +174,8 @@ class SessionStream(FullStoryStream):
     # users
 
     def _list_users(self, place: Place) -> Iterator[Page]:
+        if place.is_end:
+            return
         try:
             for users, token in pages(self.client, "/v2/users", _USERS, {}, place.token):
                 yield from self._add(users, place)
