@@ -118,11 +118,18 @@ def element_block_rules(sim: FullStorySimulator, request: Request, _fault: Fault
 
 
 def extraction_rules(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
-    """Those of one scope; no pages."""
+    """Those of one scope, archived ones if they are asked for; no pages."""
     scope = request.params.get("scope", "")
     if scope not in SCOPES:
         raise BadRequest(f"scope: {scope!r} is not one of {', '.join(SCOPES)}")
-    return Reply.json({"rules": [row for row in sim.account.extraction_rules if row["scope"] == scope]})
+    archived = request.params.get("include_archived") == "true"
+    rows = [row for row in sim.account.extraction_rules if row["scope"] == scope and (archived or not row["archived"])]
+    return Reply.json({"rules": rows})
+
+
+def datasets(sim: FullStorySimulator, _request: Request, _fault: Fault) -> Reply:
+    """All; no pages."""
+    return Reply.json({"datasets": sim.account.datasets})
 
 
 def session_profiles(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:

@@ -15,6 +15,7 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteStream,
     SyncMode,
 )
+from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.config import Config
@@ -22,6 +23,7 @@ from source_fullstory.http import errors
 from source_fullstory.http.api import TIMING, Client, FullStoryApi, FullStoryTiming
 from source_fullstory.kit.reader import Reader
 from source_fullstory.kit.source import KitSource, States
+from source_fullstory.offers import offered
 from source_fullstory.rows.exclusion import warn_of_unmatched
 from source_fullstory.stream import FullStoryStream
 from source_fullstory.streams import STREAMS, stream_of
@@ -58,7 +60,7 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
             raise errors.as_sentence(error) from error
 
     def streams(self, api: FullStoryApi, config: Config) -> Sequence[AirbyteStream]:
-        return [stream_of(each, api, config).as_airbyte_stream() for each in STREAMS]
+        return [each.as_airbyte_stream() for each in offered(api, [stream_of(kind, api, config) for kind in STREAMS])]
 
     def read(
         self,
@@ -77,15 +79,12 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
     ) -> Reader:
         known = {stream.name: stream for stream in STREAMS}
         self._streams = streams = [stream_of(known[each.stream.name], api, config) for each in chosen]
-        whole = {each.stream.name for each in chosen if each.sync_mode is SyncMode.full_refresh}
-        states = {
-            stream.name: stream.full_refresh_state(states.get(stream.name, {}))
-            if stream.name in whole
-            else states.get(stream.name, {})
-            for stream in streams
+        saved = {
+            stream.name: _state_for(stream, states.get(stream.name, {}), each.sync_mode)
+            for stream, each in zip(streams, chosen, strict=True)
         }
         # A thread for each stream, so that none waits for another; spool.py has those for downloads.
-        return Reader(streams, states, len(streams) + _MORE_WORKERS)
+        return Reader(streams, saved, len(streams) + _MORE_WORKERS)
 
     @classmethod
     def legacy_state(cls, found: Mapping[str, Any]) -> list[AirbyteStateMessage]:
@@ -93,6 +92,13 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
         return super().legacy_state(
             {name: {name: value} if _is_time(value) else value for name, value in found.items()}
         )
+
+
+def _state_for(stream: FullStoryStream, state: Mapping[str, Any], mode: SyncMode) -> Mapping[str, Any]:
+    """What the stream begins with."""
+    if stream.cursor_field and state.get(NO_CURSOR_STATE_KEY):
+        return {}  # of a connector that had no cursor for it
+    return stream.full_refresh_state(state) if mode is SyncMode.full_refresh else state
 
 
 def _is_time(value: Any) -> bool:

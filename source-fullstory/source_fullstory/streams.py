@@ -192,13 +192,14 @@ class ElementBlockRules(AccountStream):
 
 
 class ExtractionRules(AccountStream):
-    """In beta; one scope has to be named. https://developer.fullstory.com, "List extraction rules" """
+    """In beta; one scope has to be named, and archived rules asked for. https://developer.fullstory.com, "List
+    extraction rules" """
 
     name = "extraction_rules"
     path = "/v2beta/extraction/rules"
     listing = Listing("rules")
     queries: ClassVar[tuple[Params, ...]] = tuple(
-        {"scope": scope} for scope in ("PAGE", "USER", "ELEMENT", "REQUEST", "EVENT")
+        {"scope": scope, "include_archived": "true"} for scope in ("PAGE", "USER", "ELEMENT", "REQUEST", "EVENT")
     )
 
 
@@ -232,6 +233,14 @@ class WebhookEventTypes(AccountStream):
     listing = Listing("eventDefs")
 
 
+class Datasets(AccountStream):
+    """In beta. https://developer.fullstory.com, "List datasets" """
+
+    name = "datasets"
+    path = "/v2beta/datasets"
+    listing = Listing("datasets")
+
+
 class Quotas(AccountStream):
     """https://developer.fullstory.com, "Get organization quotas" """
 
@@ -245,7 +254,7 @@ STREAMS: tuple[type[FullStoryStream], ...] = (
     *(BlockRules, BlockRulesHistory, DomainSettings, DomainSettingsHistory, GeoSettings, GeoSettingsHistory),
     *(PrivacySettings, PrivacySettingsHistory, RecordingFeatures, RecordingFeaturesHistory),
     *(TargetingSettings, TargetingSettingsHistory, ElementBlockRules, ExtractionRules),
-    *(Operations, WebhookEndpoints, WebhookEventTypes, Quotas),
+    *(Operations, WebhookEndpoints, WebhookEventTypes, Datasets, Quotas),
 )
 
 

@@ -4,8 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from airbyte_cdk.test.entrypoint_wrapper import discover
-from source_fullstory import SourceFullstory, epochs
+from source_fullstory import epochs
 from source_fullstory.rows.exclusion import Exclusion
 from unit_tests.syncs import Account, Row
 
@@ -115,9 +114,9 @@ def test_variables_go_at_any_depth() -> None:
     assert value == {}
 
 
-def test_excluded_columns_are_not_in_the_catalog() -> None:
-    message: Any = discover(SourceFullstory(), {"api_key": "na1.key", "exclude_fields": PATTERNS}).catalog
-    schemas = {stream.name: stream.json_schema["properties"] for stream in message.catalog.streams}
+def test_excluded_columns_are_not_in_the_catalog(account: Account) -> None:
+    catalog = account.discover(exclude_fields=PATTERNS).catalog()
+    schemas = {name: stream["json_schema"]["properties"] for name, stream in catalog.items()}
     assert not any(map(excluded, {*schemas["events"], *schemas["individuals"]} - {"user_vars"}))
     assert "email" not in schemas["users"]
     assert {"event_key", "bundle_id", "evt_vars", "user_vars"} <= set(schemas["events"])

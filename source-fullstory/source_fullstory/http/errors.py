@@ -53,7 +53,8 @@ def for_status(status: int, endpoint: str, body: Any) -> Exception:
 def wrong_key(endpoint: str) -> AirbyteTracedException:
     return config_error(
         "FullStory does not accept this API key. Make a new one in FullStory under Settings > Integrations > API Keys, "
-        "with the permission Architect, and put it into the API key field of this source.",
+        "with the permission Architect, and put it into the API key field of this source. If the key is good, and the "
+        "account's data is in Europe, set the region to Europe.",
         f"{endpoint} answered 401",
     )
 
