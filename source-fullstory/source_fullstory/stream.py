@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
@@ -13,7 +12,6 @@ from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.config import Config
-from source_fullstory.events.coverage import Coverage
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client, FullStoryApi
 from source_fullstory.kit.contract import Estimate, NotOffered, Page
@@ -21,8 +19,6 @@ from source_fullstory.rows.exclusion import Exclusion
 
 FUTURE_SECONDS = 7 * 24 * 3600
 """A state that lies further ahead was not written by a clock that runs ahead."""
-
-logger = logging.getLogger("airbyte")
 
 
 class FullStoryStream(ABC):
@@ -108,17 +104,6 @@ class FullStoryStream(ABC):
         )
 
     # for subclasses
-
-    def saved_coverage(self, state: Mapping[str, Any]) -> Coverage | None:
-        """What earlier syncs have read; None on the first sync. A state from the future counts as now."""
-        try:
-            coverage = Coverage.from_state(state)
-        except ValueError as error:
-            raise self.unreadable_state(state) from error
-        if coverage and coverage.read_to > self.api.sync_start + FUTURE_SECONDS:
-            logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
-            coverage.read_to = self.api.sync_start
-        return coverage
 
     def not_offered(self, error: errors.FullStoryError) -> NotOffered:
         return NotOffered(f"FullStory does not offer it to this API key, or to this account ({error}).")

@@ -16,6 +16,7 @@ from source_fullstory import epochs
 from unit_tests.syncs import ROOT, Account, assert_rows
 
 KILLS = 6
+DAY = 86_400
 
 
 class Destination:
@@ -41,11 +42,13 @@ class Destination:
 
 def test_killed_and_resumed_syncs_end_with_the_same_table(account: Account, tmp_path: Path) -> None:
     sim, rng, destination = account.sim, random.Random(1), Destination()
-    sim.settings.change(events_per_day=2000, regenerate={"order"}, page_size=5)
-    sim.add_period("2024-01-01", "2024-01-03", hours=6)
-    sim.add_period("2024-01-03", "2024-01-05", hours=24)
-    sim.add_period("2024-01-02", "2024-01-06", hours=12)
-    late = sim.bundles[3]
+    sim.settings.change(events_per_day=2000, regenerate={"order"}, page_size=5, listing_lag=0)
+    start = int(time.time()) // DAY * DAY - 5 * DAY
+    sim.add_period(start, start + 2 * DAY, hours=6)
+    sim.add_period(start + 2 * DAY, start + 4 * DAY, hours=24)
+    sim.add_period(start + DAY, start + 5 * DAY, hours=12)
+    account.config["start_date"] = epochs.to_text(start)
+    late = sim.bundles[-2]
     sim.remove_bundle(late.id)
     sim.fault(Fault("/get", "cut", probability=0.1, at=2000))
 

@@ -41,7 +41,7 @@ from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_m
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .contract import Estimate, Page, Stream
-from .errors import config_error, defect, trace_message
+from .errors import defect, no_thread, trace_message
 
 _OUTBOX_PAGES = 4
 _LOG_SECONDS = 10.0
@@ -126,10 +126,7 @@ class Reader:
                 Thread(target=self._work, name=f"reader-{number}", daemon=True).start()
             except RuntimeError as error:  # the machine allows no more threads
                 if not number:
-                    raise config_error(
-                        "This machine lets the connector start no thread. Raise its limit of processes (the "
-                        "container's pids limit, or ulimit -u)."
-                    ) from error
+                    raise no_thread() from error
                 logger.warning(f"This machine allows {number} threads of the {self._num_workers} that were wanted.")
                 return
 

@@ -21,6 +21,8 @@ from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from .errors import no_thread
+
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
 """UnicodeError: a host name that no DNS name can be."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -157,7 +159,10 @@ class _Watch:
         watched = _Watched()
         with self._condition:
             if not self._running:
-                threading.Thread(target=self._run, name="deadlines", daemon=True).start()
+                try:
+                    threading.Thread(target=self._run, name="deadlines", daemon=True).start()
+                except RuntimeError as error:
+                    raise no_thread() from error
                 self._running = True
             heapq.heappush(self._waiting, (at, next(self._numbers), watched))
             self._condition.notify()

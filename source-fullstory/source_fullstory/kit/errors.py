@@ -64,6 +64,13 @@ def system_error(message: str, internal: str) -> AirbyteTracedException:
     return _traced(message, internal, FailureType.system_error)
 
 
+def no_thread() -> AirbyteTracedException:
+    return config_error(
+        "This machine lets the connector start no thread. Raise its limit of processes (the container's pids limit, "
+        "or ulimit -u)."
+    )
+
+
 def defect(stream: str, error: BaseException) -> AirbyteTracedException:
     """An error that nobody foresaw. Its text may quote a record, so only its type and place are told."""
     place = _place(error)
