@@ -48,15 +48,17 @@ test: lint types  ## Run every check: lint, types, unit tests, Airbyte's standar
 	@$(IN_EACH) $(BIN)/python -m pytest $(ARGS) $(END)
 
 .PHONY: lint
-lint: .venv/installed  ## ruff: rules and format; and that what both connectors have is the same in both
+lint: .venv/installed  ## Rules and format of Python and JSON; and that what both connectors have is the same in both
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/python scripts/format_json.py --check
 	@$(BIN)/python scripts/check_twins.py
 
 .PHONY: format
-format: .venv/installed  ## Let ruff mend what it can
+format: .venv/installed  ## Mend what can be mended: ruff, and the layout of JSON
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+	@$(BIN)/python scripts/format_json.py
 
 .PHONY: types
 types: .venv/installed  ## mypy --strict
@@ -68,6 +70,9 @@ types: .venv/installed  ## mypy --strict
 bench: .venv/installed  ## Measure against a floor program, as ratios
 	@$(IN_EACH) $(BIN)/python -m bench $(ARGS) $(END)
 
+# The CDK asks for them, and only its tests and its command line import them.
+NOT_IN_IMAGES := boltons click markdown-it-py mdurl pygments rich rich-click
+
 .PHONY: lock
 lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest versions
 	@compile() { $(BIN)/uv pip compile --quiet --no-header --annotation-style line --generate-hashes \
@@ -76,7 +81,7 @@ lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest v
 	    --output-file requirements-dev.lock; \
 	for connector in $(CONNECTORS); do \
 	  compile --python-version 3.13 --python-platform linux --constraint requirements-dev.lock \
-	    --no-emit-package boltons --no-emit-package click $$connector/pyproject.toml \
+	    $(NOT_IN_IMAGES:%=--no-emit-package %) $$connector/pyproject.toml \
 	    --output-file $$connector/requirements.lock; \
 	done; \
 	cd demo; compile --universal --python-version 3.11 pyproject.toml --output-file requirements.lock

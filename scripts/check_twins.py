@@ -18,8 +18,12 @@ TWINS = (
     "source_{name}/run.py",
     "source_{name}/reader.py",
     "source_{name}/output.py",
+    "unit_tests/test_derived.py",
+    "unit_tests/test_form.py",
     "integration_tests/airbyte.py",
+    "integration_tests/conftest.py",
     "integration_tests/test_airbyte_standards.py",
+    "integration_tests/test_commands.py",
     "integration_tests/test_image.py",
 )
 
