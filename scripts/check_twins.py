@@ -16,6 +16,7 @@ TWINS = (
     "acceptance-test-config.yml",
     "source_{name}/__main__.py",
     "source_{name}/run.py",
+    "unit_tests/test_configured_catalog.py",
     "unit_tests/test_derived.py",
     "unit_tests/test_form.py",
     "integration_tests/airbyte.py",
