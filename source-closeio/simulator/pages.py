@@ -65,10 +65,8 @@ class Pages:
         most = settings.longest(settings.max_limits, endpoint.path)
         if most is not None and limit > most:
             raise self._too_large("limit", most)
-        cap = settings.longest(settings.skip_caps, endpoint.path)
-        cap = settings.skip_cap if cap is None else cap
-        if skip > cap:
-            raise self._too_large("skip", cap)
+        if skip > settings.skip_cap:
+            raise self._too_large("skip", settings.skip_cap)
         return skip, limit
 
     def _too_large(self, what: str, most: int) -> Refusal:
@@ -214,7 +212,7 @@ class Pages:
         else:
             rows = [collection.raw(slot) for slot in slots]
         body = b'{"data":[' + b",".join(rows) + b"]"
-        if endpoint.paging == "offset" or self._settings.has_more_on_unpaged:
+        if endpoint.paging == "offset" and self._settings.has_more:
             body += b',"has_more":' + (b"true" if more else b"false")
         if endpoint.total:
             body += b',"total_results":%d' % total

@@ -10,17 +10,21 @@ from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
-from source_closeio.event_log.change_reading import EventReader
 from source_closeio.event_log.changes import Changes
 from source_closeio.families.custom_fields import columns, definitions
+from source_closeio.families.events import UnlistedEventStream
 from source_closeio.http import errors
 from source_closeio.http.api import TIMING, CloseApi
 from source_closeio.kit.contract import Page
+from source_closeio.kit.errors import config_error
 from source_closeio.kit.reader import Reader
 from source_closeio.kit.retry import Timing
 from source_closeio.kit.source import KitSource, States
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS, EventLog
+
+_SPARE_WORKERS = 16
+"""So many lists of activities share one rate limit: while workers wait for it, others read what is under another."""
 
 logger = logging.getLogger("airbyte")
 
@@ -30,8 +34,9 @@ class SourceCloseio(KitSource[Config, CloseApi]):
 
     server = "Close"
 
-    def __init__(self, timing: Timing = TIMING) -> None:
+    def __init__(self, timing: Timing = TIMING, spare_workers: int = _SPARE_WORKERS) -> None:
         self._timing = timing
+        self._spare_workers = spare_workers
 
     def parse_config(self, raw: Mapping[str, Any]) -> Config:
         return Config.parse(raw)
@@ -48,40 +53,38 @@ class SourceCloseio(KitSource[Config, CloseApi]):
             me = api.client("check", self._timing.check_patience).get("me/")
         except (errors.CloseError, AirbyteTracedException) as error:
             raise errors.as_sentence(error) from error
+        if not me.get("id"):
+            raise config_error("What answers at this address is not Close's API: it does not say whose key it is.")
         _warn_of_partial_view(me)
 
     def streams(self, api: CloseApi, config: Config) -> Sequence[AirbyteStream]:
         """The streams, with the organization's own custom fields as columns."""
-        fields = _custom_fields(api)
-        return [_catalog_entry(stream(api, config), fields) for stream in STREAMS]
+        try:
+            fields = _custom_fields(api)
+        except AirbyteTracedException as error:
+            raise errors.as_sentence(error) from error
+        return [_catalog_entry(stream, fields) for stream in STREAMS]
 
     def reader(
         self, api: CloseApi, config: Config, chosen: Sequence[ConfiguredAirbyteStream], states: States
     ) -> Reader:
+        api.learn_clock()
         known = {stream.name: stream for stream in STREAMS}
-        streams = [known[each.stream.name](api, config) for each in chosen]
-        _share_event_log(streams, states, EventLog(api, config))
-        # More threads than requests in flight, for some wait for the rate limit of their stream's endpoints, or for
-        # the event log.
-        return Reader(streams, states, config.num_workers + len(streams) - 1)
-
-
-def _share_event_log(streams: Sequence[CloseStream], states: States, log_of_nobody: EventLog) -> None:
-    """All streams that go by the event log share one reading of it: that of the stream event_log, if it is selected."""
-    readers = [stream for stream in streams if isinstance(stream, EventReader)]
-    wanted = [since for stream in readers if (since := stream.events_since(states.get(stream.name, {})))]
-    selected = next((stream for stream in streams if isinstance(stream, EventLog)), None)
-    since = min(wanted, default=None)
-    changes = Changes(selected or log_of_nobody, since, log_is_selected=selected is not None)
-    for stream in readers:
-        stream.changes = changes
+        changes = Changes()
+        names = [each.stream.name for each in chosen]
+        streams = [known[name](api, config, changes, states.get(name, {})) for name in names]
+        # Those that need the event log learn from its stream where that is selected too, so that it is read once.
+        is_unlisted = changes.since is not None and EventLog.name not in names
+        unlisted = [UnlistedEventStream(api, config, changes, {})] if is_unlisted else []
+        return Reader(streams, states, config.num_workers + self._spare_workers, unlisted)
 
 
 def _warn_of_partial_view(me: Mapping[str, Any]) -> None:
     """A role without the permission `view_all_leads` sees the leads that are assigned to it, and what belongs to
     them (https://developer.close.com/api/resources/roles); Close does not say that rows are missing."""
-    for membership in me.get("memberships") or []:
-        granted = membership.get("permissions_granted")
+    memberships = me.get("memberships")
+    for membership in memberships if isinstance(memberships, list) else []:
+        granted = membership.get("permissions_granted") if isinstance(membership, dict) else None
         if isinstance(granted, list) and "view_all_leads" not in granted:
             logger.warning(
                 "The user of this API key may not view all leads (permission view_all_leads). Leads that it does not "
@@ -98,7 +101,7 @@ def _custom_fields(api: CloseApi) -> Page:
         return []
 
 
-def _catalog_entry(stream: CloseStream, fields: Page) -> AirbyteStream:
+def _catalog_entry(stream: type[CloseStream], fields: Page) -> AirbyteStream:
     own: dict[str, Any] = {}
     for object_type in stream.custom_fields_of:
         own.update(columns(fields, object_type))

@@ -11,6 +11,7 @@ from airbyte_cdk.models import (
     AirbyteStateType,
     AirbyteStream,
     AirbyteStreamState,
+    FailureType,
     SyncMode,
 )
 from airbyte_cdk.test.catalog_builder import CatalogBuilder
@@ -18,6 +19,8 @@ from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, discover, read
 from airbyte_cdk.test.state_builder import StateBuilder
 from simulator import CloseSimulator
 from source_closeio import SourceCloseio
+from source_closeio.http.api import TIMING
+from source_closeio.kit.retry import Patience, Timing
 
 Table = dict[str, dict[str, Any]]
 
@@ -64,6 +67,12 @@ class Sync:
         traces = [message.trace for message in self.output.trace_messages if message.trace]
         return {trace.estimate.name: trace.estimate.row_estimate for trace in traces if trace.estimate}
 
+    @property
+    def names(self) -> set[str]:
+        """The streams that were begun."""
+        statuses = [message.trace.stream_status for message in self.output.trace_messages if message.trace]
+        return {status.stream_descriptor.name for status in statuses if status}
+
     def statuses(self, stream: str) -> list[str]:
         return [status.value for status in self.output.get_stream_statuses(stream)]
 
@@ -76,12 +85,24 @@ def config(sim: CloseSimulator, **changes: Any) -> dict[str, Any]:
     return {"api_key": sim.api_key, "api_url": sim.url, "start_date": "2020-01-01", **changes}
 
 
-def sync(sim: CloseSimulator, *streams: str, state: list[AirbyteStateMessage] | None = None, **changes: Any) -> Sync:
+def sync(
+    sim: CloseSimulator,
+    *streams: str,
+    state: list[AirbyteStateMessage] | None = None,
+    timing: Timing = TIMING,
+    spare_workers: int = 16,
+    **changes: Any,
+) -> Sync:
     """Run `read` incrementally for these streams."""
     chosen = CatalogBuilder()
     for stream in streams:
         chosen = chosen.with_stream(stream, SyncMode.incremental)
-    return Sync(read(SourceCloseio(), config(sim, **changes), chosen.build(), state))
+    return Sync(read(SourceCloseio(timing, spare_workers), config(sim, **changes), chosen.build(), state))
+
+
+def hurry(tries: int) -> Timing:
+    """Gives up after so many tries, or two seconds."""
+    return Timing(Patience(tries, seconds=2.0))
 
 
 def saved(stream: str, **values: str) -> list[AirbyteStateMessage]:
@@ -94,3 +115,15 @@ def catalog(sim: CloseSimulator) -> dict[str, AirbyteStream]:
     message = discover(SourceCloseio(), config(sim)).catalog
     assert message.catalog
     return {stream.name: stream for stream in message.catalog.streams}
+
+
+def assert_not_offered(result: Sync, *streams: str) -> None:
+    """Each ends INCOMPLETE, without a row or a state, with one config error that names it; all others complete."""
+    for stream in result.names:
+        assert (result.statuses(stream)[-1] == "INCOMPLETE") == (stream in streams), stream
+    for stream in streams:
+        assert result.statuses(stream) == ["STARTED", "INCOMPLETE"]
+        assert not result.states(stream)
+        own = [each for each in result.failures if each.stream_descriptor and each.stream_descriptor.name == stream]
+        assert [each.failure_type for each in own] == [FailureType.config_error]
+        assert stream in own[0].message

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from simulator import CloseSimulator, Settings
-from simulator.simulator import Request
+from simulator import CloseSimulator, Request, Settings
 from unit_tests.syncs import saved, sync
 
 Close = Callable[..., CloseSimulator]

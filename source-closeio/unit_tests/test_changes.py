@@ -10,8 +10,8 @@ import pytest
 from airbyte_cdk.models import AirbyteStateBlob, AirbyteStateMessage
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
-from source_closeio.http import api
-from unit_tests.syncs import Sync, saved, sync
+from source_closeio.streams import STREAMS
+from unit_tests.syncs import Sync, assert_not_offered, hurry, saved, sync
 
 Close = Callable[..., CloseSimulator]
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -85,7 +85,7 @@ class TestEdits:
         result = sync(sim, "activities", state=state)
 
         assert len(result.rows("activities")) == 1
-        assert sorted(request.path for request in sim.requests) == ["activity", "activity/emailthread", "event"]
+        assert sorted(request.path for request in sim.requests) == ["activity", "activity/emailthread", "event", "me"]
 
     def test_of_email_threads_too(self, close: Close) -> None:
         sim = close()
@@ -190,27 +190,47 @@ class TestTheLogItself:
         second = sync(sim, "activities", "leads", *also, state=first.state)
 
         assert not second.rows("activities")
-        assert not second.errors
+        assert second.statuses("activities")[-1] == "COMPLETE"
         assert second.log.count("does not offer the event log") == 1
         assert second.states("activities")[-1]["events_read_to"] == first.states("activities")[-1]["events_read_to"]
 
     def test_a_failure_fails_the_streams_that_need_it_and_keeps_their_place(
-        self, close: Close, also: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+        self, close: Close, also: tuple[str, ...]
     ) -> None:
-        monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=2, seconds=2.0))
         sim = close()
         ids = add(sim, 2)
         first = sync(sim, "activities", "users", *also)
         edit(sim, ids)
         sim.fault(Fault(path="event", kind="500", times=None))
 
-        second = sync(sim, "activities", "users", *also, state=first.state)
+        second = sync(sim, "activities", "users", *also, state=first.state, timing=hurry(2))
         sim.clear_faults()
         third = sync(sim, "activities", *also, state=second.state)
 
         assert second.statuses("activities")[-1] == "INCOMPLETE"
         assert second.statuses("users")[-1] == "COMPLETE"
         assert set(third.table("activities")) == set(ids)
+
+    @pytest.mark.parametrize("listed", [True, False])
+    @pytest.mark.parametrize("trouble", ["none", "500", "403", "not offered"])
+    def test_one_worker_for_all_streams_is_enough(self, close: Close, listed: bool, trouble: str) -> None:
+        """All streams that wait for the log at once leave a worker to read it."""
+        sim = close(Settings(activities=50, leads=20, tasks=20, events=120))
+        names = [stream.name for stream in STREAMS if listed or stream.name != "event_log"]
+        first = sync(sim, *names)
+        ids = list(sim.data["activity"].truth)[:5]
+        edit(sim, ids)
+        if trouble == "not offered":
+            sim.settings.change(event_log=False)
+        elif trouble != "none":
+            sim.fault(Fault(path="event", kind=trouble, times=None))
+
+        second = sync(sim, *names, state=first.state, timing=hurry(1), num_workers=1, spare_workers=0)
+
+        assert second.names == set(names)
+        assert all(second.statuses(name)[-1] in ("COMPLETE", "INCOMPLETE") for name in names)
+        assert bool(second.errors) == (trouble != "none")
+        assert second.table("activities").keys() >= set(ids) or trouble != "none"
 
     def test_a_gap_of_more_than_thirty_days_reads_everything_again(self, close: Close, also: tuple[str, ...]) -> None:
         sim = close(Settings(activities=60))
@@ -313,12 +333,10 @@ class TestDeletions:
 
         assert [row["object_id"] for row in result.rows("deletions")] == ["cont_29"]
 
-    def test_a_plan_without_event_log_skips_them(self, close: Close) -> None:
+    def test_a_plan_without_event_log_has_none(self, close: Close) -> None:
         result = sync(close(event_log=False), "deletions", "users")
 
-        assert result.statuses("deletions") == ["STARTED", "COMPLETE"]
-        assert "deletions: skipped" in result.log
-        assert not result.errors
+        assert_not_offered(result, "deletions")
 
 
 class TestMergedLeads:

@@ -88,7 +88,7 @@ def test_a_key_without_access_fails(close: Close) -> None:
 def test_an_address_that_is_not_closes_fails(close: Close) -> None:
     sim = close()
 
-    status, message = check(**config(sim, api_url=sim.root + "elsewhere/"))
+    status, message = check(**config(sim, api_url=sim.root + "/elsewhere/"))
 
     assert status is Status.FAILED
     assert "no Close API at this address" in message

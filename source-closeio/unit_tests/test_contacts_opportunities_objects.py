@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from simulator import CloseSimulator, Settings
-from unit_tests.syncs import catalog, sync
+from unit_tests.syncs import assert_not_offered, catalog, sync
 
 Close = Callable[..., CloseSimulator]
 STREAMS = {"contacts": "contact", "opportunities": "opportunity", "custom_objects": "custom_object"}
@@ -120,10 +120,7 @@ def test_custom_objects_of_every_type(close: Close) -> None:
     assert {row["custom.cf_x"] for row in result.rows("custom_objects")} == set(range(250))
 
 
-def test_a_plan_without_custom_objects_skips_them(close: Close) -> None:
+def test_a_plan_without_custom_objects_fails_this_stream_alone(close: Close) -> None:
     sim = close(forbidden={"custom_object_type": (402, {"error": "Upgrade your plan."})})
 
-    result = sync(sim, "custom_objects", "users")
-
-    assert "custom_objects: skipped" in result.log
-    assert not result.errors
+    assert_not_offered(sync(sim, "custom_objects", "users"), "custom_objects")

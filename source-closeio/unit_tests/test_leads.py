@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from simulator import CloseSimulator, Settings
-from simulator.simulator import Request
+from simulator import CloseSimulator, Request, Settings
 from unit_tests.syncs import sync
 
 Close = Callable[..., CloseSimulator]

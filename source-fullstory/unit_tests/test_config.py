@@ -62,11 +62,11 @@ def test_without_a_start_date_a_first_sync_begins_a_year_ago() -> None:
         ("num_workers", 9, "from 1 to 8"),
         ("num_workers", True, "from 1 to 8"),
         ("downloads_per_minute", 601, "from 1 to 600"),
-        ("api_url", "fullstory", "not a URL"),
-        ("api_url", "http://[", "not a URL"),
+        ("api_url", "fullstory", "not the address of an API"),
+        ("api_url", "http://[", "not the address of an API"),
         ("api_url", "http://api.fullstory.com", "https://"),
         ("export_url", "http://10.0.0.1", "https://"),
-        ("export_url", "ftp://export.fullstory.com", "not a URL"),
+        ("export_url", "ftp://export.fullstory.com", "not the address of an API"),
     ],
 )
 def test_what_is_wrong_is_a_config_error_that_says_what_to_do(field: str, value: Any, hint: str) -> None:

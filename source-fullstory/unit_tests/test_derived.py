@@ -1,4 +1,4 @@
-"""Catalog, states and READMEs name what `discover` offers, and that is the registry, in its order."""
+"""Files that say once more what stands elsewhere: catalog, states, READMEs, changelog, licenses."""
 
 from __future__ import annotations
 
@@ -76,3 +76,18 @@ def test_the_readme_of_the_repository_counts_the_streams() -> None:
     readme = (ROOT.parent / "README.md").read_text("utf-8")
     (row,) = [line for line in readme.splitlines() if line.startswith(f"| [{ROOT.name}]")]
     assert f" {len(STREAMS)} streams" in row
+
+
+def test_the_list_of_licenses_has_the_packages_of_the_image() -> None:
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    listed = (ROOT / "THIRD_PARTY_LICENSES.md").read_text("utf-8")
+    locked = re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE)
+    assert re.findall(r"^\| (\S+) \| (\d\S*) \| \w.* \|$", listed, re.MULTILINE) == locked
+
+
+def test_the_changelog_has_a_date_for_each_version_and_begins_with_that_of_the_image() -> None:
+    headings = [line for line in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines() if line.startswith("## ")]
+    dated = [re.fullmatch(r"## (\d+\.\d+\.\d+) - 2\d{3}-\d\d-\d\d", heading) for heading in headings]
+    versions = [match[1] for match in dated if match]
+    assert len(versions) == len(headings)
+    assert f"dockerImageTag: {versions[0]}\n" in (ROOT / "metadata.yaml").read_text("utf-8")

@@ -63,7 +63,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "error_object"},
     {"kind": "408"},
     {"kind": "500"},
-    {"kind": "503", "retry_after": "1"},
+    {"kind": "503", "headers": {"Retry-After": "1"}},
 ]
 
 
@@ -225,14 +225,14 @@ def test_a_bundle_that_vanished_becomes_a_hole_and_the_others_are_read(bundles: 
 
 def test_a_bundle_that_stays_listed_but_is_never_there_fails_by_name(bundles: Account) -> None:
     first, second, _ = bundles.sim.bundles
-    bundles.sim.fault(Fault(f"get.id={second.id}", "404", times=99, body="json"))
+    bundles.sim.fault(Fault(f"get.id={second.id}", "404", times=99, body='{"code":"not_found","message":"Not Found"}'))
     outcome = bundles.sync()
     assert_rows(outcome.records(), bundles.sim.events(first.id))
     assert f"FullStory lists bundle {second.id}" in outcome.errors()[0]["message"]
 
 
 def test_a_bundle_that_is_not_there_for_a_moment_is_read(bundles: Account) -> None:
-    bundles.sim.fault(Fault(GET, "410", body="json"))
+    bundles.sim.fault(Fault(GET, "410", body='{"code":"gone","message":"Gone"}'))
     assert_rows(bundles.sync().records(), bundles.sim.truth())
 
 

@@ -69,7 +69,7 @@ def test_a_missing_add_on_is_a_config_error(filled: Account, code: int) -> None:
 
 
 def test_a_request_that_is_refused_is_quoted(filled: Account) -> None:
-    filled.sim.fault(Fault("/list", "400", body="json"))
+    filled.sim.fault(Fault("/list", "400", body='{"code":"bad_request","message":"Bad Request"}'))
     outcome = filled.sync()
     assert "answered 400: bad_request; Bad Request" in outcome.errors()[0]["message"]
     assert outcome.errors()[0]["failure_type"] == "system_error"

@@ -52,7 +52,7 @@ def read(account: Account, name: str, **config: Any) -> Outcome:
 @pytest.mark.parametrize("kind", ["503", "429"])
 def test_the_first_window_is_waited_for_even_if_others_are_ordered(account: Account, kind: str) -> None:
     account.sim.settings.export_failures = 1
-    account.sim.fault(Fault(ORDER, kind, after=3, times=1, retry_after="1" if kind == "429" else ""))
+    account.sim.fault(Fault(ORDER, kind, after=3, times=1, headers={"Retry-After": "1"} if kind == "429" else {}))
     assert_rows(account.sync().records(), truth(account))
 
 
@@ -169,7 +169,7 @@ def test_one_row_without_its_id_is_a_row_and_an_error_object_is_none() -> None:
 
 
 def test_a_pause_that_is_too_long_holds_up_its_own_stream_only(account: Account) -> None:
-    account.sim.fault(Fault("webhooks", "429", times=99, retry_after="86400"))
+    account.sim.fault(Fault("webhooks", "429", times=99, headers={"Retry-After": "86400"}))
     outcome = account.sync(streams=["webhook_endpoints", "segments"], mode=FULL)
     assert outcome.status("segments") == "COMPLETE"
     assert outcome.status("webhook_endpoints") == "INCOMPLETE"

@@ -13,14 +13,17 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar
 
-from source_closeio.event_log.change_reading import FollowingStream
+from source_closeio.families.changed_rows import FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.http.errors import NotOffered, Refused
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import KeysetWalk, by_lead, offset_pages
+from source_closeio.paging.dense import by_lead
+from source_closeio.paging.keyset import KeysetWalk
+from source_closeio.paging.pages import offset_pages
 from source_closeio.paging.rows_by_id import rows_by_id
-from source_closeio.paging.search import all_leads
+from source_closeio.paging.search_walk import all_leads
 from source_closeio.paging.windows import Window
+from source_closeio.stream import Slice
 
 _LIMIT = 100
 _LEADS_PER_REQUEST = 30  # Close advises against URLs above 2,000 characters; a lead's id has 48
@@ -54,7 +57,6 @@ logger = logging.getLogger("airbyte")
 class ActivityStream(FollowingStream):
     """Activities of one type, or of all, re-reading the last `lookback_window_hours` on each sync."""
 
-    cursor_field = "date_created"
     path: ClassVar[str]
     also: str | None = None
     """A second list to read for the same windows, where the first leaves rows out: the list of all types answers
@@ -62,14 +64,18 @@ class ActivityStream(FollowingStream):
     rows_per_window = 20 * _LIMIT
 
     @property
+    def window_field(self) -> str:
+        return "date_created"
+
+    @property
     def lookback(self) -> timedelta:  # type: ignore[override]  # constant elsewhere, here the user's choice
         return self.config.lookback
 
-    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
-        for page in super().read_slice(window):
+    def read_slice(self, stream_slice: Slice) -> Iterator[Page | Estimate]:
+        for page in super().read_slice(stream_slice):
             yield self._with_transcripts(page) if isinstance(page, list) else page
 
-    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+    def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         threads: set[Any] = set()
         walk = self._walk(self.path, {}, window.start, window.end)
         for page in walk.pages():
@@ -129,7 +135,7 @@ class ActivityStream(FollowingStream):
             client=self.client,
             path=path,
             params=filters,
-            key=self.cursor_field,
+            key=self.window_field,
             newest_first=True,
             limit=_LIMIT,
             low=low,

@@ -13,7 +13,7 @@ from typing import Any
 from source_closeio.http.api import Client
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
 from source_closeio.kit.contract import Page
-from source_closeio.paging.lists import offset_pages
+from source_closeio.paging.pages import offset_pages
 
 # The shared ones first: should another list repeat one, the row that has the associations stays.
 OBJECT_TYPES = ("shared", "lead", "contact", "opportunity", "activity", "custom_object_type")

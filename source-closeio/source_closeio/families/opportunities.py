@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from source_closeio.event_log.change_reading import FollowingStream
+from source_closeio.families.changed_rows import FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import KeysetWalk, by_halves
+from source_closeio.paging.dense import by_halves
+from source_closeio.paging.keyset import KeysetWalk
 from source_closeio.paging.windows import Window
 
 _PATH = "opportunity/"
@@ -27,7 +28,7 @@ class OpportunityStream(FollowingStream):
     rows_per_window = 20 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
-    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+    def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk({}, window.start, window.end)
         for page in walk.pages():
             yield from self.estimate(walk.total)

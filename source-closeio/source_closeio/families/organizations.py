@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from source_closeio.families.lists import ListStream
 from source_closeio.http.api import Client, CloseApi
 from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit.contract import Page
-from source_closeio.paging.lists import ListStream
 
 
 def organizations(api: CloseApi, client: Client) -> Page:
@@ -18,7 +18,7 @@ def organizations(api: CloseApi, client: Client) -> Page:
 
     def fetch() -> Page:
         try:
-            own = client.get("me/").get("organizations") or []
+            own = api.me(client).get("organizations") or []
             return [client.get(f"organization/{each['id']}/") for each in own]
         except (Missing, Refused) as refusal:
             raise NotOffered(refusal.status, refusal.endpoint, refusal.text) from refusal

@@ -9,21 +9,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
-from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import ListStream, offset_pages, whole_list
-from source_closeio.paging.search import all_leads
+from source_closeio.kit.contract import Page
+from source_closeio.paging.pages import offset_pages, whole_list
+from source_closeio.paging.search_walk import all_leads
+from source_closeio.stream import CloseStream, Parents, Slice
 
 _PARENTS_PER_SLICE = 10
 _FEW = 2  # parents that may all have vanished
 _LIMIT = 1000
 _SUBSCRIPTIONS = "sequence_subscription/"
 
-Parents = tuple[str, ...]
-
 logger = logging.getLogger("airbyte")
 
 
-class PartitionStream(ListStream):
+class ParentStream(CloseStream):
     """The rows of all parents. A slice is some of these, so that several are read side by side."""
 
     parents: ClassVar[str]
@@ -31,31 +30,37 @@ class PartitionStream(ListStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._waiting: deque[Parents] = deque()
+        self._waiting: deque[Slice] = deque()
 
     def open(self, state: Mapping[str, Any]) -> None:
-        super().open(state)
-        ids = [str(row["id"]) for page in whole_list(self.client, self.parents) for row in page]
-        starts = range(0, len(ids) or 1, _PARENTS_PER_SLICE)  # without parents one slice all the same, for its state
-        self._waiting.extend(tuple(ids[start : start + _PARENTS_PER_SLICE]) for start in starts)
+        self.plan_parents()
 
-    def take_slice(self) -> Any | None:  # of parents, where other streams have windows
+    def plan_parents(self) -> None:
+        """A slice for every few parents; without parents one all the same, for its state."""
+        ids = [str(row["id"]) for page in whole_list(self.client, self.parents) for row in page]
+        starts = range(0, len(ids) or 1, _PARENTS_PER_SLICE)
+        self.plan(*(Parents(tuple(ids[start : start + _PARENTS_PER_SLICE])) for start in starts))
+
+    def plan(self, *slices: Slice) -> None:
+        self._waiting.extend(slices)
+
+    def take_slice(self) -> Slice | None:
         return self._waiting.popleft() if self._waiting else None
 
     def has_slices(self) -> bool:
         return bool(self._waiting)
 
-    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
+    def read_parents(self, ids: tuple[str, ...]) -> Iterator[Page]:
         gone: list[CloseError] = []
         refused: list[CloseError] = []
-        for parent in stream_slice:
+        for parent in ids:
             try:
                 yield from self.pages_of(parent)
             except Missing as missing:
                 gone.append(missing)  # the parent has vanished since it was listed
             except Refused as refusal:
                 refused.append(refusal)
-        if len(gone + refused) == len(stream_slice) and (refused or len(gone) > _FEW):
+        if len(gone + refused) == len(ids) and (refused or len(gone) > _FEW):
             first = (refused + gone)[0]
             raise NotOffered(first.status, first.endpoint, first.text)
         if refused:
@@ -66,7 +71,7 @@ class PartitionStream(ListStream):
         """The rows of one parent."""
 
 
-class GroupStream(PartitionStream):
+class GroupStream(ParentStream):
     """Groups with their members, which the list leaves out."""
 
     parents = "group/"
@@ -75,7 +80,7 @@ class GroupStream(PartitionStream):
         yield [self.client.get(f"group/{parent}/")]
 
 
-class SubscriptionStream(PartitionStream):
+class SubscriptionStream(ParentStream):
     """The subscriptions of every sequence: Close wants a sequence, a lead or a contact named."""
 
     parents = "sequence/"

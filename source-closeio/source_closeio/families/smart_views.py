@@ -7,9 +7,10 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from source_closeio.families.lists import ListStream
 from source_closeio.http.errors import Missing, Refused
 from source_closeio.kit.contract import Page
-from source_closeio.paging.lists import ListStream, offset_pages, whole_list
+from source_closeio.paging.pages import offset_pages, whole_list
 
 _PATH = "saved_search/"
 _LIMIT = 100

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from source_closeio.event_log.change_reading import FollowingStream
+from source_closeio.families.changed_rows import FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.http.errors import Refused
 from source_closeio.kit import times
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import KeysetWalk, by_halves, fetch_page
+from source_closeio.paging.dense import by_halves
+from source_closeio.paging.keyset import KeysetWalk
+from source_closeio.paging.pages import fetch_page
 from source_closeio.paging.windows import Window
 
 _PATH = "task/"
@@ -33,14 +35,14 @@ class TaskStream(FollowingStream):
     rows_per_window = 10 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
-    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+    def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk(window, {})
         rows = 0
         for page in walk.pages():
             yield from self.estimate(walk.total)
             if self.split_by_total(window, walk.total or 0):
                 # The page holds rows of all the parts: it is read again, in parts.
-                yield from self.read_window(window)
+                yield from self.rows_of(window)
                 return
             rows += len(page)
             yield page

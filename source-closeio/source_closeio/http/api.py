@@ -12,19 +12,23 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import BoundedSemaphore, Event, Lock
+from threading import BoundedSemaphore, Event, Lock, RLock
 from typing import Any, TypeVar
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
 from source_closeio.http import errors
-from source_closeio.http.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.http.rate_headers import Allowance, allowance, retry_after
+from source_closeio.http.rate_limit import Limiter, Turn
 from source_closeio.kit import headers as kit_headers
 from source_closeio.kit import json_text, transport
 from source_closeio.kit.clock import ServerClock
 from source_closeio.kit.config import parsed_url
 from source_closeio.kit.contract import Stopped
-from source_closeio.kit.errors import conceal
 from source_closeio.kit.retry import GivenUp, Patience, Retry, Timing, persist
+from source_closeio.kit.secrets import conceal
 
 Params = Mapping[str, Any]
 Body = dict[str, Any]
@@ -56,12 +60,30 @@ class CloseApi:
         self.clock = ServerClock("Close")
         self._lock = Lock()
         self._shared: dict[str, Any] = {}
-        self._sharing = Lock()
+        self._sharing = RLock()
 
     @property
     def sync_start(self) -> datetime:
         """When this sync began, by Close's clock. State never passes this."""
         return self.clock.sync_start
+
+    def learn_clock(self) -> None:
+        """Plans are made by Close's clock, so it is asked for first. What goes wrong here the streams will tell, with
+        more patience; all but a key that is good for nothing. Raises AirbyteTracedException."""
+        client = self.client("start", self.timing.check_patience)
+        try:
+            self.me(client)
+            if not self.clock.is_known:  # it goes by a Date that is off only when a second one agrees
+                client.get("me/")
+        except errors.CloseError:
+            return
+        except AirbyteTracedException as error:
+            if error.failure_type is FailureType.config_error:
+                raise
+
+    def me(self, client: Client) -> Body:
+        """Whose key this is. Raises what Client.get does."""
+        return self.once("me", lambda: client.get("me/"))
 
     def once(self, name: str, fetch: Callable[[], Shared]) -> Shared:
         """What `fetch` brings, fetched once for all streams that need it."""
@@ -211,7 +233,7 @@ class Client:
             raise errors.redirected(str(request), target.host if target else None)
         if not 200 <= status < 300:
             raise errors.for_status(status, str(request), _json_or_text(content))
-        return _json(content)
+        return _json(content, headers)
 
     def _receive(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
         timing = self.api.timing
@@ -233,11 +255,11 @@ class Client:
             return response.status_code, response.headers, content
 
 
-def _json(content: bytes) -> Any:
+def _json(content: bytes, headers: Mapping[str, str]) -> Any:
     try:
         return json_text.parse(content)
     except json_text.NotJson as error:
-        raise Retry(f"answered {error}") from error
+        raise Retry(f"answered {error}", answer=content if transport.is_whole(headers) else None) from error
 
 
 def _json_or_text(content: bytes) -> Any:

@@ -17,7 +17,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.kit import contract
-from source_closeio.kit.errors import ApiError, config_error, defect, quote, system_error, transient_error
+from source_closeio.kit.errors import ApiError, as_text, config_error, defect, quote, system_error, transient_error
 from source_closeio.kit.retry import GivenUp
 from source_closeio.kit.transport import TooLarge
 
@@ -78,8 +78,8 @@ def explain(body: Any) -> str:
     """What an error body says, masked, and cut to a few hundred characters."""
     if isinstance(body, dict):
         parts = [body.get("error"), body.get("message"), *_values(body.get("errors"))]
-        parts += [f"{name}: {value}" for name, value in _items(body.get("field-errors"))]
-        body = "; ".join(str(part) for part in parts if part)
+        parts += [f"{name}: {as_text(value)}" for name, value in _items(body.get("field-errors"))]
+        body = "; ".join(filter(None, map(as_text, parts)))
     return quote(body)
 
 
@@ -100,6 +100,22 @@ def given_up(stream: str, endpoint: str, host: str, failure: GivenUp) -> Airbyte
     )
 
 
+def unusable_list(path: str, what: str) -> AirbyteTracedException:
+    return system_error(
+        f"The list /{path} of Close answered {what}, so it cannot be read without losing rows. What was read before is "
+        "kept. Please report this: Close seems to have changed its API.",
+        f"/{path}: {what}",
+    )
+
+
+def unusable_search(object_type: str, what: str) -> AirbyteTracedException:
+    return system_error(
+        f"Searching for {object_type} objects, Close answered {what}, so they cannot be read without losing some. What "
+        "was read before is kept. Please report this.",
+        f"/data/search/ {object_type}: {what}",
+    )
+
+
 def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
     """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
     if isinstance(error, AirbyteTracedException):
@@ -114,7 +130,7 @@ def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
         )
     if isinstance(error, TooLarge):
         return system_error(f"Close {error} for stream {stream}, to a request for a single row.", str(error))
-    return defect(stream, error)
+    return defect(f"Stream {stream}", error)
 
 
 def as_sentence(error: Exception) -> AirbyteTracedException:

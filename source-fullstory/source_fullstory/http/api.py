@@ -25,9 +25,9 @@ from source_fullstory.kit import json_text, transport
 from source_fullstory.kit.clock import ServerClock
 from source_fullstory.kit.config import is_safe, parsed_url
 from source_fullstory.kit.contract import Stopped
-from source_fullstory.kit.errors import conceal
 from source_fullstory.kit.headers import retry_after
 from source_fullstory.kit.retry import GivenUp, Patience, Retry, Timing, persist
+from source_fullstory.kit.secrets import conceal
 
 Params = Mapping[str, Any]
 Body = dict[str, Any]
@@ -267,7 +267,7 @@ class Client:
                 raise Retry(f"failed ({transport.root_cause(error)})") from error
             self.api.clock.read(response.headers)
             check_status(response, endpoint, content)
-            return expect(_json(content))
+            return expect(_json(content, response.headers))
 
         return exchange
 
@@ -309,11 +309,11 @@ def _same_origin(url: str, other: str) -> bool:
     return (first.scheme, first.host, first.port) == (second.scheme, second.host, second.port)
 
 
-def _json(content: bytes) -> Any:
+def _json(content: bytes, headers: Mapping[str, str]) -> Any:
     try:
         return json_text.parse(content)
     except json_text.NotJson as error:
-        raise Retry(f"answered {error}") from error
+        raise Retry(f"answered {error}", answer=content if transport.is_whole(headers) else None) from error
 
 
 def _json_or_text(content: bytes) -> Any:

@@ -1,7 +1,8 @@
-"""What is printed."""
+"""What a benchmark prints."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 
@@ -17,23 +18,16 @@ class Row:
 
 
 HEAD = Row("what", "connector", "floor", "ratio", "aim")
-LEGEND = """
-floor: the same pages read by a plain program, one thread; for the wall time, the requests of the busiest
-endpoint group ÷ rate, or all requests ÷ the organization's rate; of an up-to-date sync, without its start-up,
-all requests ÷ 8 at once, each with its latency, and each list asked for once; for the start-up,
-`import airbyte_cdk.entrypoint`.
-"""
 
 
 def times(value: float, floor: float) -> str:
     return f"{value / floor:.2f}x"
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: Sequence[Row]) -> None:
     cells = [astuple(row) for row in (HEAD, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rule = tuple("-" * width for width in widths)
     for first, *others in (cells[0], rule, *cells[1:]):
         padded = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
         print("  ".join([first.ljust(widths[0]), *padded]))
-    print(LEGEND, end="")

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from socketserver import ThreadingTCPServer
-from typing import IO, Any, cast
+from typing import IO, Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from .faults import STOPPING, Fault
-from .messages import Hangup, Reply, Request
+from .reply import Hangup, Reply
+from .request import Request
 
 HOST = "127.0.0.1"
 PIECE = 256 * 1024
@@ -26,43 +26,39 @@ IN_MEMORY = 8 * 1024 * 1024
 TERABYTE = 10**12
 PATIENCE = 5.0  # seconds for threads to end
 
+R = TypeVar("R", bound=Request)
 
-class Listener(ThreadingTCPServer):
-    """A server on a port of this machine (0: a free one); `answer` turns a request into a reply.
 
-    Every connection has a thread. What goes wrong in one, other than the client's going away, is in `crashes`.
+class Listener(ThreadingTCPServer, Generic[R]):
+    """A server on a port of this machine (0: a free one), from now on; `answer` turns a request into a reply.
+
+    `read` makes of the request what the API sees in it. Every connection has a thread. What goes wrong in one, other
+    than the client's going away, is in `crashes`.
     """
 
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
+    request_queue_size = 256
 
     def __init__(
-        self,
-        port: int,
-        answer: Callable[[Request], Reply],
-        clock: Callable[[], float],
-        spool: Path,
+        self, port: int, read: Callable[[Request], R], answer: Callable[[R], Reply], clock: Callable[[], float]
     ) -> None:
         super().__init__((HOST, port), Handler)
+        self.read = read
         self.answer = answer
         self.clock = clock
-        self.spool = spool
         self.stopping = threading.Event()
         self.crashes: list[BaseException] = []
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        self._thread.start()
 
     @property
     def url(self) -> str:
         """Without a slash at the end."""
         return f"http://{HOST}:{self.server_address[1]}"
-
-    def start(self) -> None:
-        """Answer from now on."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Close the port and every connection; stalls end."""
@@ -106,14 +102,15 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 600
+    wbufsize = -1  # headers leave with the first piece of the body
 
     @property
-    def listener(self) -> Listener:
+    def listener(self) -> Listener[Request]:
         """The server, under its true type."""
-        return cast("Listener", self.server)
+        return cast("Listener[Request]", self.server)
 
     def _serve(self) -> None:
-        request = self._request()
+        request = self.listener.read(self._request())
         try:
             reply = self.listener.answer(request)
             self._send(request, reply)
@@ -132,6 +129,7 @@ class Handler(BaseHTTPRequestHandler):
             params=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
             body=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+            line=self.path,
         )
 
     def _send(self, request: Request, reply: Reply) -> None:
@@ -141,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault.kind == "stall_headers":
             self.listener.stopping.wait(fault.seconds)
         if fault.kind == "huge_length":
-            framing, claimed = "length", max(fault.at, TERABYTE)
+            framing, claimed = "length", max(fault.at or 0, TERABYTE)
         else:
             claimed = length
         request.status = reply.status  # before the client can know it
@@ -172,6 +170,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _write(self, piece: bytes, framing: str) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == "chunked" else piece)
+        self.wfile.flush()
 
     def _measured(self, reply: Reply, framing: str) -> tuple[Iterable[bytes], int]:
         """The body and its length, which is 0 where nobody needs it (it may have to be made first to be known)."""
@@ -181,8 +180,7 @@ class Handler(BaseHTTPRequestHandler):
             return reply.body, reply.length
         if framing != "length" and reply.fault.kind not in STOPPING:
             return reply.body, 0
-        spool = str(self.listener.spool)
-        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=spool)  # noqa: SIM115 - closed when it was read
+        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed when it was read
         for chunk in reply.body:
             file.write(chunk)
         length = file.tell()
@@ -192,8 +190,8 @@ class Handler(BaseHTTPRequestHandler):
     def _on_the_wire(self, chunks: Iterable[bytes], length: int, reply: Reply) -> Iterator[bytes]:
         """The pieces of the body as the fault and the pace let them through; never an empty one."""
         fault, done = reply.fault, 0
-        limit = max(0, min(fault.at, length - 1) if fault.at >= 0 else length + fault.at)
-        for chunk in _resized(chunks, fault.at if fault.kind == "drip" else 0):
+        limit = _stop(fault, length)
+        for chunk in _resized(chunks, fault.at or 0 if fault.kind == "drip" else 0):
             rest = chunk
             if fault.kind in STOPPING and done <= limit < done + len(chunk):
                 yield from _some(chunk[: limit - done])
@@ -226,10 +224,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def version_string(self) -> str:
         """The Server header."""
-        return "FullStorySimulator"
+        return "simulator"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
         """Say nothing; `requests` tells more."""
+
+
+def _stop(fault: Fault, length: int) -> int:
+    """After how many bytes of a body a fault strikes that strikes in its middle."""
+    if fault.at is None:
+        return length // 2
+    return max(0, min(fault.at, length - 1) if fault.at >= 0 else length + fault.at)
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:

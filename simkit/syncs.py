@@ -1,0 +1,99 @@
+"""A sync in a process of its own: its command line, what a destination keeps of its output, and how it is killed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from .request import Request
+
+
+def arguments(
+    folder: Path, config: object, streams: Iterable[str], state: object = None, mode: str = "incremental"
+) -> list[str]:
+    """`read` with its files, which are written to the folder."""
+    entry = {"supported_sync_modes": ["full_refresh", "incremental"], "json_schema": {}}
+    catalog = [
+        {"stream": {"name": name, **entry}, "sync_mode": mode, "destination_sync_mode": "append"} for name in streams
+    ]
+    files = {"config": config, "catalog": {"streams": catalog}, "state": state}
+    found = ["read"]
+    for name, content in files.items():
+        if content is not None:
+            path = folder / f"{name}.json"
+            path.write_text(json.dumps(content))
+            found += [f"--{name}", str(path)]
+    return found
+
+
+def count_records(output: Path) -> int:
+    """How many a sync has written to a file."""
+    with output.open("rb") as lines:
+        return sum(line.startswith(b'{"type":"RECORD"') for line in lines)
+
+
+class Destination:
+    """Tables of rows by key, and the last state of each stream, as platform and destination keep them."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.tables: dict[str, dict[Any, dict[str, Any]]] = {}
+        self.states: dict[str, dict[str, Any]] = {}
+
+    @property
+    def state(self) -> list[dict[str, Any]] | None:
+        """What the next sync is given; None before the first state."""
+        return list(self.states.values()) or None
+
+    def take(self, line: bytes) -> bool:
+        """False for a line that was cut off by a kill."""
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return False
+        if message["type"] == "RECORD":
+            record = message["record"]
+            self.tables.setdefault(record["stream"], {})[record["data"][self.key]] = record["data"]
+        elif message["type"] == "STATE":
+            state = message["state"]
+            self.states[state["stream"]["stream_descriptor"]["name"]] = state
+        return True
+
+
+class Sync:
+    """`python -m PACKAGE ARGUMENTS`, read to its end, or killed at a line of its output or at a request."""
+
+    def __init__(self, package: str, arguments: Iterable[str]) -> None:
+        command = [sys.executable, "-m", package, *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def read(self, destination: Destination, lines: int | None = None) -> int:
+        """The exit status of the sync, which is killed after so many lines."""
+        assert self.process.stdout
+        with self.process.stdout as output:
+            for number, line in enumerate(output):
+                if number == lines:
+                    self.process.kill()
+                if not destination.take(line):
+                    break
+        return self.process.wait()
+
+    def kill(self) -> None:
+        """Kill it, whatever it is doing."""
+        self.process.kill()
+        self.process.communicate()
+
+    def killer(self, path: str = "", after: int = 0) -> Callable[[Request], None]:
+        """For `on_request`: kills it when so many requests with `path` in them, and one more, have come."""
+        met = itertools.count()
+
+        def kill(request: Request) -> None:
+            if path in request.target and next(met) == after:
+                self.process.kill()
+
+        return kill
