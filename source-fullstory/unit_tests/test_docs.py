@@ -31,7 +31,8 @@ def test_the_move_from_stitch(warehouse: duckdb.DuckDBPyConnection) -> None:
         CREATE SCHEMA stitch_fullstory; CREATE SCHEMA fullstory;
         CREATE TABLE fullstory.events AS
             SELECT TIMESTAMP '2026-10-30' + INTERVAL (i) HOUR AS eventstart, 'click' AS eventtype, i AS indvid,
-                i AS userid, i AS sessionid, i AS pageid, 'https://shop.example' AS pageurl, NULL AS eventtargetselectortok,
+                i AS userid, i AS sessionid, i AS pageid, 'https://shop.example' AS pageurl,
+                NULL AS eventtargetselectortok,
                 'Buy' AS eventtargettext
             FROM range(96) AS made(i);
         CREATE TABLE stitch_fullstory.events AS SELECT {OF_STITCH} FROM fullstory.events;
