@@ -1,6 +1,6 @@
 """Compare the files that both connectors have: byte for byte the same, but for the connector's name.
 
-The images are independent, so what they share exists twice: the whole folder kit/, its tests, and the files listed here.
+The images are independent, so what they share exists twice: all of the folder kit/, its tests, and the files in TWINS.
 A fix in one goes into the other.
 """
 
@@ -17,6 +17,7 @@ TWINS = (
     "acceptance-test-config.yml",
     "source_{name}/__main__.py",
     "source_{name}/run.py",
+    "unit_tests/hostile.py",
     "unit_tests/test_configured_catalog.py",
     "unit_tests/test_derived.py",
     "unit_tests/test_form.py",

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from simulator import Fault, Request
 from source_fullstory import epochs
+from source_fullstory.streams import STREAMS
 from unit_tests.syncs import Account, assert_rows
 
-from simkit.syncs import Destination, Sync
+from simkit.destination import Destination
+from simkit.syncs import Sync
 
 KILLS = 6
 
@@ -20,7 +22,7 @@ class Syncs:
 
     def __init__(self, folder: Path, account: Account) -> None:
         self.folder, self.account = folder, account
-        self.destination = Destination("event_key")
+        self.destination = Destination(STREAMS)
 
     def run(self, *, lines: int | None = None, path: str = "", requests: int | None = None) -> int:
         """The exit status of a sync that is killed after so many lines or requests, if it gets that far."""

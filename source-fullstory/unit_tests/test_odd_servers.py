@@ -260,20 +260,20 @@ def known(account: Account) -> list[Row]:
 
 def test_more_users_on_a_page_than_may_wait(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_MOST_WAITING", 1)
-    monkeypatch.setattr(sessions, "_USERS_PER_SLICE", 1)
+    monkeypatch.setattr(sessions, "_PEOPLE_PER_SLICE", 1)
     account.sim.settings.user_page_size = 1000
     rows = read(account, "sessions").records("sessions")
     assert len(rows) == sum(len(account.sim.account.sessions[user["id"]]) for user in known(account))
 
 
 @pytest.mark.parametrize("code", ["400", "402", "403", "404"])
-def test_sessions_that_are_not_offered_are_skipped_with_few_requests(account: Account, code: str) -> None:
+def test_sessions_that_are_not_offered_fail_with_few_requests(account: Account, code: str) -> None:
     account.sim.fault(Fault("v2/sessions", code, times=999))
     for user in account.sim.account.users:
         user["uid"] = f"u-{user['id']}"
     outcome = account.sync(streams=["sessions", "segments"], mode=FULL)
-    assert outcome.errors() == []
-    assert outcome.log.count("sessions: skipped") == 1
+    assert "Stream sessions cannot be read. FullStory does not offer it" in outcome.errors()[0]["message"]
+    assert (outcome.status("sessions"), outcome.status("segments")) == ("INCOMPLETE", "COMPLETE")
     assert sum(request.path == "/v2/sessions" for request in account.sim.requests) < 60
 
 

@@ -18,6 +18,7 @@ from source_fullstory.events.coverage import HOLE_SECONDS, Coverage
 from source_fullstory.events.event_rows import ADDED, EventRows, Tally
 from source_fullstory.files.spool import Spool, parsed
 from source_fullstory.http import errors
+from source_fullstory.http.api import Client
 from source_fullstory.kit.contract import Estimate, NotOffered, Page
 from source_fullstory.rows.decode import BadBundle
 from source_fullstory.rows.variables import OBJECTS
@@ -147,6 +148,9 @@ class EventStream(FullStoryStream):
 
     def has_slices(self) -> bool:
         return not self._busy and self._next < len(self._parts)
+
+    def probe(self, client: Client) -> None:
+        client.exports(self.api.sync_start)
 
     def read_slice(self, stream_slice: _Part) -> Iterator[Page | Estimate]:
         part, bundle = stream_slice, stream_slice.bundle

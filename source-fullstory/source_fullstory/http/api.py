@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -68,6 +68,7 @@ class FullStoryApi:
         self.config = config
         self.timing = timing
         self.clock = ServerClock("FullStory")
+        self.asking_time = Lock()
         self.downloads = Limiter(config.downloads_per_minute)
         self.lists = Limiter()
         self.orders = Limiter()
@@ -186,11 +187,13 @@ class Client:
     def learn_clock(self) -> None:
         """Ask for anything, if the clock is not known yet, so that `api.sync_start` is by FullStory's. Any answer has
         a date, and without one ours has to do. Two have to agree before ours is corrected."""
-        for _ in range(2):
-            if not self.api.clock.is_known:
-                send = partial(self.api.get, self.api.session, f"{self.api.config.api_url}/me")
-                with suppress(errors.FullStoryError, GivenUp):
-                    self.persist("/me", self.api.limiter("/me"), self._exchange(send, "/me", _expect_object), ONE_TRY)
+        send = partial(self.api.get, self.api.session, f"{self.api.config.api_url}/me")
+        exchange = self._exchange(send, "/me", _expect_object)
+        with self.api.asking_time:  # one stream for all
+            for _ in range(2):
+                if not self.api.clock.is_known:
+                    with suppress(errors.FullStoryError, GivenUp):
+                        self.persist("/me", self.api.limiter("/me"), exchange, ONE_TRY)
 
     def order(self, path: str, body: Body) -> Body:
         """What FullStory answers to a POST that begins an export. Raises as `get` does."""
@@ -267,7 +270,7 @@ class Client:
                 raise Retry(f"failed ({transport.root_cause(error)})") from error
             self.api.clock.read(response.headers)
             check_status(response, endpoint, content)
-            return expect(_json(content, response.headers))
+            return expect(_json(content))
 
         return exchange
 
@@ -283,7 +286,8 @@ def check_status(response: requests.Response, endpoint: str, content: bytes) -> 
     """Nothing for a success; Retry for what time may mend; else what errors.for_status makes of it."""
     status = response.status_code
     if status == 429:
-        raise Retry("was over the limit", retry_after(response.headers), throttled=True)
+        reason = errors.explain(_json_or_text(content))
+        raise Retry(f"was over the limit ({reason})", retry_after(response.headers), throttled=True)
     if status in transport.RETRY_STATUSES:
         raise Retry(f"answered {status}", retry_after(response.headers))
     if status in transport.REDIRECTS:
@@ -309,11 +313,11 @@ def _same_origin(url: str, other: str) -> bool:
     return (first.scheme, first.host, first.port) == (second.scheme, second.host, second.port)
 
 
-def _json(content: bytes, headers: Mapping[str, str]) -> Any:
+def _json(content: bytes) -> Any:
     try:
         return json_text.parse(content)
     except json_text.NotJson as error:
-        raise Retry(f"answered {error}", answer=content if transport.is_whole(headers) else None) from error
+        raise Retry(f"answered {error}") from error
 
 
 def _json_or_text(content: bytes) -> Any:
