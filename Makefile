@@ -43,9 +43,22 @@ image:  ## Build the images, tagged as metadata.yaml says
 
 # -- for developers
 
+# Not measured: the simulators' own tests, and kills, whose counts die with the process.
+UNMEASURED := unit_tests/test_simulator*.py unit_tests/test_kill*.py
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+
+define all_tests
+$(BIN)/coverage erase; \
+$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) unit_tests $(UNMEASURED:%=--ignore-glob '%'); \
+$(BIN)/coverage combine --quiet; \
+$(BIN)/coverage report; \
+$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(UNMEASURED); \
+$(BIN)/python -m pytest integration_tests
+endef
+
 .PHONY: test
 test: lint types  ## Run every check: lint, types, unit tests, Airbyte's standard tests, the image
-	@$(IN_EACH) $(BIN)/python -m pytest $(ARGS) $(END)
+	@$(IN_EACH) $(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(all_tests)) $(END)
 
 .PHONY: lint
 lint: .venv/installed  ## Rules and format of Python and JSON; and that what both connectors have is the same in both
@@ -94,7 +107,7 @@ licenses: .venv/installed  # a part of lock: the environment has to be the new o
 .PHONY: clean
 clean:  ## Remove environments, databases and caches
 	rm -rf .venv .venv-demo .demo .mypy_cache .ruff_cache demo/.mypy_cache
-	rm -rf source-*/{.pytest_cache,.mypy_cache,.tmp,build,dist,integration_tests/.run}
+	rm -rf source-*/{.coverage*,.hypothesis,.pytest_cache,.mypy_cache,.tmp,build,dist,integration_tests/.run}
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- environments, each from its lock

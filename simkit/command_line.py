@@ -29,8 +29,8 @@ def options(description: str | None, settings: type[BaseSettings]) -> ArgumentPa
     """An option for the port, and one for each setting; what is not JSON is text."""
     parser = ArgumentParser(prog="python -m simulator", description=description)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    for each in fields(settings):
-        parser.add_argument(_option(each.name), type=_value, default=SUPPRESS, help=f"default: {each.default}")
+    for name, default in settings().plain().items():
+        parser.add_argument(_option(name), type=_value, default=SUPPRESS, metavar="VALUE", help=f"default: {default}")
     return parser
 
 

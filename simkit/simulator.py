@@ -85,6 +85,7 @@ class Simulator(ABC, Generic[R]):
 
     def start(self) -> Self:
         """Answer requests from now on."""
+        self._stopping.clear()
         self.listen(self._port, self.read)
         return self
 

@@ -6,10 +6,10 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from .destination import Destination, Message
 from .request import Request
 
 
@@ -37,34 +37,6 @@ def count_records(output: Path) -> int:
         return sum(line.startswith(b'{"type":"RECORD"') for line in lines)
 
 
-class Destination:
-    """Tables of rows by key, and the last state of each stream, as platform and destination keep them."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.tables: dict[str, dict[Any, dict[str, Any]]] = {}
-        self.states: dict[str, dict[str, Any]] = {}
-
-    @property
-    def state(self) -> list[dict[str, Any]] | None:
-        """What the next sync is given; None before the first state."""
-        return list(self.states.values()) or None
-
-    def take(self, line: bytes) -> bool:
-        """False for a line that was cut off by a kill."""
-        try:
-            message = json.loads(line)
-        except ValueError:
-            return False
-        if message["type"] == "RECORD":
-            record = message["record"]
-            self.tables.setdefault(record["stream"], {})[record["data"][self.key]] = record["data"]
-        elif message["type"] == "STATE":
-            state = message["state"]
-            self.states[state["stream"]["stream_descriptor"]["name"]] = state
-        return True
-
-
 class Sync:
     """`python -m PACKAGE ARGUMENTS`, read to its end, or killed at a line of its output or at a request."""
 
@@ -74,14 +46,19 @@ class Sync:
 
     def read(self, destination: Destination, lines: int | None = None) -> int:
         """The exit status of the sync, which is killed after so many lines."""
+        destination.load(self._messages(lines))
+        return self.process.wait()
+
+    def _messages(self, lines: int | None) -> Iterator[Message]:
         assert self.process.stdout
         with self.process.stdout as output:
             for number, line in enumerate(output):
                 if number == lines:
                     self.process.kill()
-                if not destination.take(line):
-                    break
-        return self.process.wait()
+                try:
+                    yield json.loads(line)
+                except ValueError:  # cut off by the kill
+                    return
 
     def kill(self) -> None:
         """Kill it, whatever it is doing."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from integration_tests.airbyte import NO_DOCKER, ROOT
 
-MADE = shutil.ignore_patterns("__pycache__", ".*_cache", ".run", ".tmp", "build", "dist", ".coverage*")
+MADE = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", ".run", ".tmp", "build", "dist", ".coverage*")
 
 
 @pytest.fixture

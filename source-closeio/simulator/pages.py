@@ -149,6 +149,8 @@ class Pages:
             found.append(("id", {str(params["id"])}))
         if self._settings.archived_hidden and "is_archived" in names and "is_archived" not in dict(found):
             found.append(("is_archived", {"False", "None"}))
+        if endpoint.path == "send_as" and not found:  # "allowing_user_id = caller is assumed"
+            found.append(("allowing_user_id", {row["id"] for row in self._data["user"].rows()[:1]}))
         if endpoint.path == "saved_search" and not any(name == "type" for name, _ in found):
             found.append(("type", {"lead"}))  # "default only lead"
         return found

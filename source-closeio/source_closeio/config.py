@@ -21,6 +21,7 @@ class Config:
     start_date: datetime | None
     lookback: timedelta
     include_transcripts: bool
+    mark_deleted_rows: bool
     num_workers: int
     api_url: str
 
@@ -32,6 +33,7 @@ class Config:
             start_date=start_date(raw),
             lookback=timedelta(hours=whole_number(raw, "lookback_window_hours", 24, 0, 720)),
             include_transcripts=yes_or_no(raw, "include_transcripts"),
+            mark_deleted_rows=yes_or_no(raw, "mark_deleted_rows", default=True),
             num_workers=whole_number(raw, "num_workers", 8, 1, 32),
             api_url=base_url(raw, "api_url", DEFAULT_URL) + "/",
         )

@@ -60,14 +60,22 @@ class CloseStream(ABC):
     rows_per_window: ClassVar[int] = 2000
     """A window that seems to hold more than twice as many is split."""
 
-    def __init__(self, api: CloseApi, config: Config, changes: Changes, state: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        api: CloseApi,
+        config: Config,
+        changes: Changes,
+        state: Mapping[str, Any],
+        said_in_states: Mapping[str, Any] | None = None,
+    ) -> None:
         self.api = api
         self.config = config
         self.changes = changes
         self.client: Client = api.client(self.name)
+        self.said_in_states = said_in_states or {}
         self.since = self.events_since(state)
         """From when on the event log is needed; None if it is not."""
-        changes.want(self.since)
+        changes.want(self.since, self.kinds if config.mark_deleted_rows else ())
         self.saved: datetime | None = None
         """Up to where earlier syncs have read; None on the first sync."""
         self.undated: set[Any] = set()
@@ -79,6 +87,11 @@ class CloseStream(ABC):
     def window_field(self) -> str:
         """The field that windows and state go by."""
         return self.cursor_field
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the event log calls the objects whose deleted rows are marked; `task.` stands for all kinds of tasks."""
+        return ()
 
     # catalog
 
@@ -138,9 +151,15 @@ class CloseStream(ABC):
         # lookback starts below what the last sync had saved.
         done = self.frontier.low_water() or self.api.sync_start
         done = max(min(done, self.api.sync_start), self.saved or done)
-        return {self.window_field: times.to_text(times.floor_second(done))}
+        return {self.window_field: times.to_text(times.floor_second(done)), **self.said_in_states}
 
     def stop(self) -> None:
+        usage = self.client.usage
+        if usage.left_out and not self.client.stopped.is_set():
+            logger.warning(
+                f"{self.name}: {usage.left_out:,} objects are left out, because Close refuses them to this key or no "
+                f"longer has them. The first: {usage.left_out_because}"
+            )
         self.client.stopped.set()
 
     def explain(self, error: BaseException) -> AirbyteTracedException:
@@ -151,6 +170,21 @@ class CloseStream(ABC):
         done = self._frontier and self._frontier.low_water()
         upto = f"complete up to {done:%Y-%m-%d %H:%M}, " if done else ""
         return f"{upto}{usage.requests:,} requests, workers waited {usage.waited_seconds:.0f} s for the rate limit"
+
+    # asked by discover
+
+    is_probed: ClassVar[bool] = True
+    """Does one list decide about the stream?"""
+
+    def probe(self) -> None:
+        """One small request. Raises CloseError where plan or role do not give this stream."""
+        if self.is_probed:
+            self.client.get_list(self.probe_path, {"_limit": 1})
+
+    @property
+    def probe_path(self) -> str:
+        """The list that decides about the stream."""
+        raise NotImplementedError
 
     # for subclasses: a reader for each kind of slice that they plan
 

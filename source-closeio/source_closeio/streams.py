@@ -24,6 +24,7 @@ from source_closeio.families.smart_views import SmartViewStream
 from source_closeio.families.tasks import TaskStream
 from source_closeio.http.api import Params
 from source_closeio.kit.contract import Page
+from source_closeio.paging.pages import whole_list
 from source_closeio.stream import CloseStream
 
 _ARCHIVED_TOO: tuple[Params, ...] = ({}, {"is_archived": "true"})
@@ -62,6 +63,9 @@ class CustomObjects(SearchStream):
     name = "custom_objects"
     object_type = "custom_object"
     custom_fields_of = ("custom_object_type",)
+
+    def probe(self) -> None:
+        each_type(self.client)
 
     def conditions(self) -> list[Mapping[str, str]]:
         return self._types
@@ -204,6 +208,7 @@ class CustomFields(ChangedListStream):
     """The definitions of custom fields, of all object types. https://developer.close.com/api/resources/custom-fields"""
 
     name = "custom_fields"
+    is_probed = False
 
     def pages(self) -> Iterator[Page]:
         return definitions(self.client)
@@ -392,6 +397,11 @@ class SendAs(ListStream):
 
     name = "send_as"
     path = "send_as/"
+
+    def pages(self) -> Iterator[Page]:
+        """Where the caller allows others, and where others allow the caller: unless told, Close lists the first."""
+        me = self.api.me(self.client).get("id")
+        return whole_list(self.client, self.path, ({"allowing_user_id": me}, {"allowed_user_id": me}) if me else ({},))
 
 
 class IntegrationLinks(ListStream):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from airbyte_cdk.models import (
     AirbyteErrorTraceMessage,
     AirbyteStateMessage,
@@ -20,9 +21,13 @@ from airbyte_cdk.test.state_builder import StateBuilder
 from simulator import CloseSimulator
 from source_closeio import SourceCloseio
 from source_closeio.http.api import TIMING
+from source_closeio.kit.output import as_line
 from source_closeio.kit.retry import Patience, Timing
+from source_closeio.streams import STREAMS
 
-Table = dict[str, dict[str, Any]]
+from simkit.destination import Table, merged
+
+BY_NAME = {stream.name: stream for stream in STREAMS}
 
 
 @dataclass
@@ -31,14 +36,19 @@ class Sync:
 
     output: EntrypointOutput
 
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """As they leave the process."""
+        return [orjson.loads(as_line(message)) for message in self.output.get_message_iterator()]
+
     def rows(self, stream: str) -> list[dict[str, Any]]:
         """The records as they came, repeated ones repeated."""
         records = [message.record for message in self.output.records if message.record]
         return [record.data for record in records if record.stream == stream]
 
     def table(self, stream: str) -> Table:
-        """What a destination that dedups by id would hold."""
-        return {row.get("id") or row["email"]: row for row in self.rows(stream)}
+        """What a destination would hold that had nothing before."""
+        return table(stream, self)
 
     def states(self, stream: str) -> list[dict[str, Any]]:
         return [dict(vars(state.stream_state)) for name, state in self._states() if name == stream]
@@ -79,6 +89,14 @@ class Sync:
     @property
     def log(self) -> str:
         return "\n".join(message.log.message for message in self.output.logs if message.log)
+
+
+def table(stream: str, *syncs: Sync) -> Table:
+    """What a destination holds after these syncs."""
+    found: Table = {}
+    for each in syncs:
+        found = merged(BY_NAME[stream], found, each.rows(stream))
+    return found
 
 
 def config(sim: CloseSimulator, **changes: Any) -> dict[str, Any]:

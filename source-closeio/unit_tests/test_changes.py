@@ -11,7 +11,7 @@ from airbyte_cdk.models import AirbyteStateBlob, AirbyteStateMessage
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
 from source_closeio.streams import STREAMS
-from unit_tests.syncs import Sync, assert_not_offered, hurry, saved, sync
+from unit_tests.syncs import Sync, assert_not_offered, hurry, saved, sync, table
 
 Close = Callable[..., CloseSimulator]
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -59,7 +59,20 @@ class TestEdits:
 
         assert set(second.table("activities")) == set(ids[:150] + ids[300:310])
         assert len(second.rows("activities")) == 160
-        assert first.table("activities") | second.table("activities") == sim.data["activity"].truth
+        assert table("activities", first, second) == sim.data["activity"].truth
+
+    @pytest.mark.parametrize("stream", ["activities", "meeting_activities"])
+    @pytest.mark.parametrize("days", [-3, 3])
+    def test_that_move_a_meeting_to_another_day_win(self, close: Close, stream: str, days: int) -> None:
+        """Destinations keep the row with the highest published cursor: `date_created` would keep the later day."""
+        sim = close()
+        (meeting,) = add(sim, kind="Meeting")
+        first = sync(sim, stream)
+        sim.data["activity"].update(meeting, date_created=(LONG_AGO + timedelta(days=days)).isoformat())
+
+        second = sync(sim, stream, state=first.state)
+
+        assert table(stream, first, second) == sim.data["activity"].truth
 
     def test_are_taken_in_once(self, close: Close, also: tuple[str, ...]) -> None:
         sim = close()
@@ -249,7 +262,7 @@ class TestTheLogItself:
         result = sync(sim, "activities", state=saved("activities", date_created="2024-05-03T00:00:00Z"))
 
         assert not result.rows("activities")
-        assert "reset" in result.log
+        assert "clear the stream" in result.log
 
     def test_a_first_sync_that_is_killed_and_goes_on_sees_what_changed_meanwhile(self, close: Close) -> None:
         sim = close()
@@ -284,7 +297,7 @@ class TestDeletions:
         delete("opportunity", "opportunity")
         second = sync(sim, "deletions", *also, state=first.state)
 
-        rows = first.table("deletions") | second.table("deletions")
+        rows = table("deletions", first, second)
         after = {id_ for name in ("lead", "contact", "opportunity", "task", "activity") for id_ in sim.data[name].truth}
         events = {row["object_id"] for row in sim.data["event"].rows() if row["action"] == "deleted"}
         assert {row["object_id"] for row in rows.values()} == (before - after) | events
@@ -359,9 +372,9 @@ class TestMergedLeads:
 
         assert not second.errors
         for stream, collection in streams.items():
-            table = first.table(stream) | second.table(stream)
-            assert {row["lead_id"] for row in table.values()} == {destination}
-            assert table.keys() == sim.data[collection].truth.keys()
+            found = table(stream, first, second)
+            assert {row["lead_id"] for row in found.values()} == {destination}
+            assert found.keys() == sim.data[collection].truth.keys()
 
     @pytest.mark.parametrize("quiet", [False, True])
     def test_children_are_right_after_the_next_sync(self, close: Close, also: tuple[str, ...], quiet: bool) -> None:
@@ -378,10 +391,8 @@ class TestMergedLeads:
         gone = {row["object_id"] for row in second.rows("deletions")}
         assert {source, between} <= gone
         for stream, collection in streams.items():
-            table = first.table(stream) | second.table(stream)
-            kept = {id_: row for id_, row in table.items() if id_ not in gone}
-            truth = sim.data[collection].truth
-            assert {id_: row.get("lead_id") for id_, row in kept.items()} == {
+            found, truth = table(stream, first, second), sim.data[collection].truth
+            assert {id_: row.get("lead_id") for id_, row in found.items()} == {
                 id_: row.get("lead_id") for id_, row in truth.items()
             }, stream
             assert not second.errors

@@ -10,7 +10,7 @@ import pytest
 from airbyte_cdk.models import FailureType
 from simulator import CloseSimulator, Fault, Settings
 from source_closeio.http.api import TIMING
-from unit_tests.syncs import assert_not_offered, hurry, sync
+from unit_tests.syncs import assert_not_offered, hurry, sync, table
 
 Close = Callable[..., CloseSimulator]
 ALL = ("leads", "activities", "tasks", "users", "custom_fields", "event_log")
@@ -100,7 +100,7 @@ def test_what_was_read_before_a_failure_is_kept(close: Close) -> None:
 
     assert first.errors
     assert first.states("activities")[-1]["date_created"] > "2020-01-02"
-    assert first.table("activities") | second.table("activities") == sim.data["activity"].truth
+    assert table("activities", first, second) == sim.data["activity"].truth
     assert len(second.rows("activities")) < 9000
 
 

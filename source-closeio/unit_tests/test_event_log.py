@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
-from unit_tests.syncs import assert_not_offered, saved, sync
+from unit_tests.syncs import assert_not_offered, saved, sync, table
 
 Close = Callable[..., CloseSimulator]
 
@@ -82,7 +82,7 @@ def test_an_event_that_close_consolidates_comes_again_with_its_new_date(close: C
     sim.data["lead"].update(lead, name="two")
     second = sync(sim, "event_log", state=first.state)
 
-    assert first.table("event_log") | second.table("event_log") == sim.data["event"].truth
+    assert table("event_log", first, second) == sim.data["event"].truth
 
 
 def test_a_plan_without_event_log_fails_this_stream_alone(close: Close) -> None:

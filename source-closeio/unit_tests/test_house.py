@@ -11,7 +11,7 @@ from source_closeio.streams import STREAMS
 
 PACKAGE = Path(__file__).parents[1] / "source_closeio"
 FLOORS = (
-    *("kit", "config", "http", "paging", "event_log", "stream", "families", "streams", "source", "run"),
+    *("kit", "config", "http", "paging", "event_log", "stream", "families", "streams", "access", "source", "run"),
     *("__init__", "__main__"),
 )
 

@@ -39,7 +39,7 @@ class Client:
 
     def search(self, object_type: str, *queries: Any, **body: Any) -> requests.Response:
         query = {"type": "and", "queries": [{"type": "object_type", "object_type": object_type}, *queries]}
-        return self.session.post(self.sim.url + "data/search/", json={"query": query, **body}, timeout=5)
+        return self.session.post(self.sim.url + "data/search/", json={"query": query, **body}, timeout=60)
 
     def found(self, object_type: str, *queries: Any, **body: Any) -> list[str]:
         answer = self.search(object_type, *queries, **body)

@@ -195,6 +195,23 @@ def test_what_is_not_offered_fails_alone_whatever_the_status(close: Close, statu
     assert len(result.rows("roles")) == 1
 
 
+def test_send_as_comes_in_both_directions(close: Close) -> None:
+    sim = close()
+    me, other = sim.users()[0]["id"], "user_other"
+    mine, others, own, _foreign = put(
+        sim,
+        "send_as",
+        {"allowing_user_id": me, "allowed_user_id": other},
+        {"allowing_user_id": other, "allowed_user_id": me},
+        {"allowing_user_id": me, "allowed_user_id": me},
+        {"allowing_user_id": other, "allowed_user_id": "user_third"},
+    )
+
+    rows = sync(sim, "send_as").rows("send_as")
+
+    assert sorted(row["id"] for row in rows) == sorted([mine, others, own])
+
+
 class TestComments:
     """All threads at first, then what the event log names."""
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from airbyte_cdk.models import AirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteGlobalState, AirbyteStateMessage, AirbyteStateType, AirbyteStream, SyncMode
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+from airbyte_cdk.test.catalog_builder import CatalogBuilder
+from airbyte_cdk.test.entrypoint_wrapper import read
 from simulator import CloseSimulator, Settings
 from source_closeio import SourceCloseio
-from source_closeio.http import api
+from source_closeio.kit import json_text
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, catalog, config, sync
@@ -142,9 +144,6 @@ def test_numbers_of_64_bits_stay_exact(close: Close) -> None:
 
 
 def test_full_refresh_reads_everything(sim: CloseSimulator, full: Sync) -> None:
-    from airbyte_cdk.test.catalog_builder import CatalogBuilder
-    from airbyte_cdk.test.entrypoint_wrapper import read
-
     chosen = CatalogBuilder().with_stream("users", SyncMode.full_refresh).build()
 
     result = Sync(read(SourceCloseio(), config(sim), chosen))
@@ -152,8 +151,44 @@ def test_full_refresh_reads_everything(sim: CloseSimulator, full: Sync) -> None:
     assert result.table("users") == full.table("users")
 
 
+class TestFullRefreshWithAState:
+    """Everything is read again, unless the state is of an attempt of the same refresh."""
+
+    @staticmethod
+    def refresh(sim: CloseSimulator, state: list[AirbyteStateMessage] | None, generation: int | None) -> Sync:
+        stream = CatalogBuilder().with_stream("tasks", SyncMode.full_refresh).build()
+        stream.streams[0].generation_id = generation
+        return Sync(read(SourceCloseio(), config(sim), stream, state))
+
+    @pytest.mark.parametrize("generation", [None, 3])
+    def test_of_incremental_syncs_reads_everything(
+        self, sim: CloseSimulator, full: Sync, generation: int | None
+    ) -> None:
+        state = [each for each in full.state if each.stream and each.stream.stream_descriptor.name == "tasks"]
+
+        assert len(self.refresh(sim, state, generation).rows("tasks")) == 300
+
+    @pytest.mark.parametrize(("generation", "goes_on"), [(3, True), (4, False), (None, False)])
+    def test_of_an_attempt_goes_on(self, sim: CloseSimulator, generation: int | None, goes_on: bool) -> None:
+        state = self.refresh(sim, None, 3).state
+
+        assert (len(self.refresh(sim, state, generation).rows("tasks")) < 300) == goes_on
+
+
+@pytest.mark.parametrize("kind", ["LEGACY", "GLOBAL"])
+def test_states_of_older_kinds_are_understood(sim: CloseSimulator, full: Sync, kind: str) -> None:
+    (state,) = [each.stream for each in full.state if each.stream and each.stream.stream_descriptor.name == "tasks"]
+    message = AirbyteStateMessage(type=AirbyteStateType[kind])
+    if kind == "LEGACY":
+        message.data = {"tasks": vars(state.stream_state)}
+    else:
+        message.global_ = AirbyteGlobalState(stream_states=[state])
+
+    assert len(sync(sim, "tasks", state=[message]).rows("tasks")) < 300
+
+
 def test_half_a_surrogate_pair_costs_one_character_and_no_row() -> None:
     """Text cut in the middle of an emoji: many parsers refuse such a line, and would lose the row."""
-    body = api._json(b'{"cut": "so \\ud83d", "whole": "\\ud83d\\ude00", "nan": NaN, "big": 18446744073709551615}')
+    body = json_text.parse(b'{"cut": "so \\ud83d", "whole": "\\ud83d\\ude00", "nan": NaN, "big": 18446744073709551615}')
 
     assert body == {"cut": "so \ufffd", "whole": "😀", "nan": None, "big": 2**64 - 1}

@@ -29,6 +29,7 @@ LISTS = (
     "element_block_rules",
     "extraction_rules",
     "session_profiles",
+    "datasets",
 )
 
 
@@ -43,6 +44,7 @@ class Account:
     element_block_rules: list[Row] = field(default_factory=list)
     extraction_rules: list[Row] = field(default_factory=list)
     session_profiles: list[Row] = field(default_factory=list)
+    datasets: list[Row] = field(default_factory=list)
     quotas: Row = field(default_factory=dict)
 
     def rows(self, collection: str) -> list[Row]:
@@ -69,6 +71,7 @@ def filled(seed: int, now: float, count: int, org: str) -> Account:
         element_block_rules=[_element(rng, now, number) for number in range(count)],
         extraction_rules=[_rule(number) for number in range(2 * len(SCOPES))],
         session_profiles=[_profile(rng, number) for number in range(count)],
+        datasets=[_dataset(number) for number in range(count)],
         quotas={name: _quota(rng, now) for name in ("session_quota", "server_event_quota")},
     )
     account.sessions = {
@@ -153,6 +156,10 @@ def _profile(rng: Random, number: int) -> Row:
         "configuration": {"slice": {"mode": "LAST_N_EVENTS", "event_limit": rng.randrange(1, 900)}},
         "llm": {"model": "default", "temperature": 0.5},
     }
+
+
+def _dataset(number: int) -> Row:
+    return {"id": f"ds-{number}", "name": f"Dataset {number}", "description": "" if number % 2 else "Käufe"}
 
 
 def _quota(rng: Random, now: float) -> Row:

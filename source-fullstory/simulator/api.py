@@ -92,6 +92,7 @@ ROUTES = (
     Route(("GET",), "/v2/visit_profile", account.session_profiles),
     Route(("GET",), "/v2beta/privacy/elements", account.element_block_rules, architect=True),
     Route(("GET",), "/v2beta/extraction/rules", account.extraction_rules),
+    Route(("GET",), "/v2beta/datasets", account.datasets),
     Route(("GET",), "/webhooks/v1/endpoints", account.webhook_endpoints, anywhere=True),
     Route(("GET",), "/webhooks/v1/event-types", account.webhook_event_types, anywhere=True),
     *(Route(("GET",), f"{RECORDING}/{kind}", account.recording, architect=kind == "privacy") for kind in KINDS),

@@ -119,11 +119,20 @@ def element_block_rules(fullstory: FullStory, request: Request, _fault: Fault) -
 
 
 def extraction_rules(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:
-    """Those of one scope; no pages."""
+    """Those of one scope, archived ones if they are asked for; no pages."""
     scope = request.params.get("scope", "")
     if scope not in SCOPES:
         raise BadRequest(f"scope: {scope!r} is not one of {', '.join(SCOPES)}")
-    return Reply.json({"rules": [row for row in fullstory.account.extraction_rules if row["scope"] == scope]})
+    archived = request.params.get("include_archived") == "true"
+    rows = [
+        row for row in fullstory.account.extraction_rules if row["scope"] == scope and (archived or not row["archived"])
+    ]
+    return Reply.json({"rules": rows})
+
+
+def datasets(fullstory: FullStory, _request: Request, _fault: Fault) -> Reply:
+    """All; no pages."""
+    return Reply.json({"datasets": fullstory.account.datasets})
 
 
 def session_profiles(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:

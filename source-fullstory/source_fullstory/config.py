@@ -13,6 +13,7 @@ API_URL = "https://api.fullstory.com"
 EU_API_URL = "https://api.eu1.fullstory.com"
 EXPORT_URL = "https://export.fullstory.com"
 _WHERE_KEYS_ARE = "Make one in FullStory under Settings > Integrations > API Keys, with the permission Architect."
+_REGIONS = {"automatic": "", "united states": API_URL, "europe": EU_API_URL}
 _BUNDLES, _SEGMENT_EXPORT = "bundles", "segment_export"
 
 
@@ -53,7 +54,7 @@ class Config:
             exclude_fields=_patterns(raw.get("exclude_fields")),
             num_workers=whole_number(raw, "num_workers", 2, 1, 8),
             downloads_per_minute=whole_number(raw, "downloads_per_minute", 2, 1, 600),
-            api_url=base_url(raw, "api_url", EU_API_URL if key.startswith("eu1.") else API_URL),
+            api_url=base_url(raw, "api_url", _region(raw.get("region")) or _region_of(key)),
             export_url=base_url(raw, "export_url", EXPORT_URL),
         )
 
@@ -64,6 +65,19 @@ class Config:
         import pendulum  # here, because it is needed once a sync, and would slow every start
 
         return int(pendulum.from_timestamp(now).subtract(years=1).timestamp())
+
+
+def _region(name: Any) -> str:
+    """Where the API of that region is; "" for automatic."""
+    found = _REGIONS.get(str(name or "automatic").strip().lower())
+    if found is None:
+        raise config_error(f"The region is {name!r}. Give Automatic, United States or Europe, or leave it out.")
+    return found
+
+
+def _region_of(key: str) -> str:
+    """Newer keys begin with their region, `na1.` or `eu1.`; those without are of the United States, unless told."""
+    return EU_API_URL if key.startswith("eu1.") else API_URL
 
 
 def _events_source(raw: Any) -> EventsSource:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from airbyte_cdk.models import AirbyteStateMessage, AirbyteStream, ConfiguredAirbyteStream
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteStateMessage,
+    AirbyteStream,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    SyncMode,
+)
+from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.config import Config
@@ -15,6 +23,9 @@ from source_fullstory.http import errors
 from source_fullstory.http.api import TIMING, Client, FullStoryApi, FullStoryTiming
 from source_fullstory.kit.reader import Reader
 from source_fullstory.kit.source import KitSource, States
+from source_fullstory.offers import offered
+from source_fullstory.rows.exclusion import warn_of_unmatched
+from source_fullstory.stream import FullStoryStream
 from source_fullstory.streams import STREAMS, stream_of
 
 _MORE_WORKERS = 3
@@ -30,6 +41,7 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
 
     def __init__(self, timing: FullStoryTiming = TIMING) -> None:
         self._timing = timing
+        self._streams: list[FullStoryStream] = []
 
     def parse_config(self, raw: Mapping[str, Any]) -> Config:
         return Config.parse(raw)
@@ -48,15 +60,31 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
             raise errors.as_sentence(error) from error
 
     def streams(self, api: FullStoryApi, config: Config) -> Sequence[AirbyteStream]:
-        return [stream_of(each, api, config).as_airbyte_stream() for each in STREAMS]
+        return [each.as_airbyte_stream() for each in offered(api, [stream_of(kind, api, config) for kind in STREAMS])]
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterable[AirbyteMessage]:
+        try:
+            yield from super().read(logger, config, catalog, state)
+        finally:
+            warn_of_unmatched({stream.name: stream.exclusion for stream in self._streams if stream.exclusion.patterns})
 
     def reader(
         self, api: FullStoryApi, config: Config, chosen: Sequence[ConfiguredAirbyteStream], states: States
     ) -> Reader:
         known = {stream.name: stream for stream in STREAMS}
-        streams = [stream_of(known[each.stream.name], api, config) for each in chosen]
+        self._streams = streams = [stream_of(known[each.stream.name], api, config) for each in chosen]
+        saved = {
+            stream.name: _state_for(stream, states.get(stream.name, {}), each.sync_mode)
+            for stream, each in zip(streams, chosen, strict=True)
+        }
         # A thread for each stream, so that none waits for another; spool.py has those for downloads.
-        return Reader(streams, states, len(streams) + _MORE_WORKERS)
+        return Reader(streams, saved, len(streams) + _MORE_WORKERS)
 
     @classmethod
     def states(cls, found: Any) -> list[AirbyteStateMessage]:
@@ -64,6 +92,13 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
         if isinstance(found, dict):
             found = {name: {name: value} if _is_time(value) else value for name, value in found.items()}
         return super().states(found)
+
+
+def _state_for(stream: FullStoryStream, state: Mapping[str, Any], mode: SyncMode) -> Mapping[str, Any]:
+    """What the stream begins with."""
+    if stream.cursor_field and state.get(NO_CURSOR_STATE_KEY):
+        return {}  # of a connector that had no cursor for it
+    return stream.full_refresh_state(state) if mode is SyncMode.full_refresh else state
 
 
 def _is_time(value: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
@@ -13,16 +12,15 @@ from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.config import Config
-from source_fullstory.events.coverage import Coverage
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client, FullStoryApi
 from source_fullstory.kit.contract import Estimate, NotOffered, Page
 from source_fullstory.rows.exclusion import Exclusion
 
+KEPT = "What was read before is kept, and the next sync goes on there."
+BEGINS_AGAIN = "The next sync begins this stream again."
 FUTURE_SECONDS = 7 * 24 * 3600
 """A state that lies further ahead was not written by a clock that runs ahead."""
-
-logger = logging.getLogger("airbyte")
 
 
 class FullStoryStream(ABC):
@@ -44,6 +42,8 @@ class FullStoryStream(ABC):
         self.client: Client = api.client(self.name)
         patterns = config.exclude_fields if self.can_exclude else ()
         self.exclusion = Exclusion(patterns, (*self.primary_key, self.cursor_field, *self.kept), self.objects)
+        if patterns:
+            self.exclusion.columns(self.json_schema()["properties"])
 
     # catalog
 
@@ -60,7 +60,7 @@ class FullStoryStream(ABC):
             source_defined_cursor=is_incremental,
             default_cursor_field=[self.cursor_field] if is_incremental else None,
             source_defined_primary_key=[[name] for name in self.primary_key],
-            is_resumable=is_incremental,
+            is_resumable=True,
         )
 
     @classmethod
@@ -95,7 +95,7 @@ class FullStoryStream(ABC):
         self.client.stopped.set()
 
     def explain(self, error: BaseException) -> AirbyteTracedException:
-        return errors.as_traced(error, self.name)
+        return errors.as_traced(error, self.name, KEPT if self.goes_on else BEGINS_AGAIN)
 
     def is_waiting(self) -> bool:
         return False
@@ -109,19 +109,23 @@ class FullStoryStream(ABC):
 
     # for subclasses
 
-    def saved_coverage(self, state: Mapping[str, Any]) -> Coverage | None:
-        """What earlier syncs have read; None on the first sync. A state from the future counts as now."""
-        try:
-            coverage = Coverage.from_state(state)
-        except ValueError as error:
-            raise self.unreadable_state(state) from error
-        if coverage and coverage.read_to > self.api.sync_start + FUTURE_SECONDS:
-            logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
-            coverage.read_to = self.api.sync_start
-        return coverage
+    @property
+    def goes_on(self) -> bool:
+        """Does the next sync go on where this one failed?"""
+        return True
+
+    def full_refresh_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of a given state, what a full refresh goes by. Airbyte gives one only if it is of the attempt before."""
+        return state
+
+    def probe(self, client: Client) -> None:  # noqa: B027 - of some streams, nothing tells
+        """Ask for as little as tells whether FullStory offers the stream at all. Raises as Client.get does."""
 
     def not_offered(self, error: errors.FullStoryError) -> NotOffered:
-        return NotOffered(f"FullStory does not offer it to this API key, or to this account ({error}).")
+        return NotOffered(
+            f"FullStory does not offer it to this API key, or to this account ({error}). Use a key with the permission "
+            "Architect or Admin, or ask FullStory for the add-on; or deselect the stream."
+        )
 
     def unreadable_state(self, state: Mapping[str, Any]) -> AirbyteTracedException:
         return AirbyteTracedException(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from source_fullstory.account import changes
+from source_fullstory.account.account_stream import AccountStream
 from source_fullstory.account.bundle_list import BundleListStream
-from source_fullstory.account.operations import OperationStream
 from source_fullstory.account.pages import Listing
-from source_fullstory.account.recording_settings import HistoryStream, PlatformHistoryStream, PlatformSettingStream
+from source_fullstory.account.recording_settings import PLATFORMS, HistoryStream, PlatformSettingStream
 from source_fullstory.account.sessions import SessionStream
-from source_fullstory.account.whole_lists import ListStream, ObjectStream
 from source_fullstory.config import Config
 from source_fullstory.events.bundle_events import EventStream
 from source_fullstory.events.exported_events import ExportedEventStream
@@ -51,7 +51,7 @@ class ExportBundles(BundleListStream):
 # -- people
 
 
-class Users(ListStream):
+class Users(AccountStream):
     """https://developer.fullstory.com, "List users" (version 2)"""
 
     name = "users"
@@ -76,7 +76,7 @@ class Sessions(SessionStream):
     primary_key = ("id",)
 
 
-class Segments(ListStream):
+class Segments(AccountStream):
     """https://developer.fullstory.com, "List segments" """
 
     name = "segments"
@@ -84,7 +84,7 @@ class Segments(ListStream):
     listing = Listing("segments", "paginationToken", limit=100)
 
 
-class SessionProfiles(ListStream):
+class SessionProfiles(AccountStream):
     """https://developer.fullstory.com, "List session profiles" """
 
     name = "session_profiles"
@@ -95,7 +95,7 @@ class SessionProfiles(ListStream):
 # -- settings, and how they were
 
 
-class BlockRules(ObjectStream):
+class BlockRules(AccountStream):
     """https://developer.fullstory.com, "Get block rules" """
 
     name = "block_rules"
@@ -116,14 +116,16 @@ class DomainSettings(PlatformSettingStream):
     path = f"{_RECORDING}/domain"
 
 
-class DomainSettingsHistory(PlatformHistoryStream):
+class DomainSettingsHistory(HistoryStream):
     """https://developer.fullstory.com, "Get domain settings history" """
 
     name = "domain_settings_history"
     path = f"{_RECORDING}/domain/history"
+    primary_key = ("platform", "last_updated")
+    queries = PLATFORMS
 
 
-class GeoSettings(ObjectStream):
+class GeoSettings(AccountStream):
     """https://developer.fullstory.com, "Get geo settings" """
 
     name = "geo_settings"
@@ -137,7 +139,7 @@ class GeoSettingsHistory(HistoryStream):
     path = f"{_RECORDING}/geo/history"
 
 
-class PrivacySettings(ObjectStream):
+class PrivacySettings(AccountStream):
     """https://developer.fullstory.com, "Get privacy settings" """
 
     name = "privacy_settings"
@@ -158,14 +160,16 @@ class RecordingFeatures(PlatformSettingStream):
     path = f"{_RECORDING}/features"
 
 
-class RecordingFeaturesHistory(PlatformHistoryStream):
+class RecordingFeaturesHistory(HistoryStream):
     """https://developer.fullstory.com, "Get recording features history" """
 
     name = "recording_features_history"
     path = f"{_RECORDING}/features/history"
+    primary_key = ("platform", "last_updated")
+    queries = PLATFORMS
 
 
-class TargetingSettings(ObjectStream):
+class TargetingSettings(AccountStream):
     """https://developer.fullstory.com, "Get targeting settings" """
 
     name = "targeting_settings"
@@ -179,7 +183,7 @@ class TargetingSettingsHistory(HistoryStream):
     path = f"{_RECORDING}/targeting/history"
 
 
-class ElementBlockRules(ListStream):
+class ElementBlockRules(AccountStream):
     """In beta. https://developer.fullstory.com, "List element block rules" """
 
     name = "element_block_rules"
@@ -187,30 +191,32 @@ class ElementBlockRules(ListStream):
     listing = Listing("results", "page_token")
 
 
-class ExtractionRules(ListStream):
-    """In beta; one scope has to be named. https://developer.fullstory.com, "List extraction rules" """
+class ExtractionRules(AccountStream):
+    """In beta; one scope has to be named, and archived rules asked for. https://developer.fullstory.com, "List
+    extraction rules" """
 
     name = "extraction_rules"
     path = "/v2beta/extraction/rules"
     listing = Listing("rules")
     queries: ClassVar[tuple[Params, ...]] = tuple(
-        {"scope": scope} for scope in ("PAGE", "USER", "ELEMENT", "REQUEST", "EVENT")
+        {"scope": scope, "include_archived": "true"} for scope in ("PAGE", "USER", "ELEMENT", "REQUEST", "EVENT")
     )
 
 
 # -- the account
 
 
-class Operations(OperationStream):
+class Operations(AccountStream):
     """https://developer.fullstory.com, "List operations" """
 
     name = "operations"
     path = "/operations/v1"
     cursor_field = "createdAt"
     listing = Listing("operations", "paginationToken", limit=100)
+    changes = changes.Operations
 
 
-class WebhookEndpoints(ListStream):
+class WebhookEndpoints(AccountStream):
     """https://developer.fullstory.com, "List webhook endpoints" """
 
     name = "webhook_endpoints"
@@ -218,7 +224,7 @@ class WebhookEndpoints(ListStream):
     listing = Listing("endpoints", "pagination_token", limit=100)
 
 
-class WebhookEventTypes(ListStream):
+class WebhookEventTypes(AccountStream):
     """https://developer.fullstory.com, "List webhook event types" """
 
     name = "webhook_event_types"
@@ -227,7 +233,15 @@ class WebhookEventTypes(ListStream):
     listing = Listing("eventDefs")
 
 
-class Quotas(ObjectStream):
+class Datasets(AccountStream):
+    """In beta. https://developer.fullstory.com, "List datasets" """
+
+    name = "datasets"
+    path = "/v2beta/datasets"
+    listing = Listing("datasets")
+
+
+class Quotas(AccountStream):
     """https://developer.fullstory.com, "Get organization quotas" """
 
     name = "quotas"
@@ -240,7 +254,7 @@ STREAMS: tuple[type[FullStoryStream], ...] = (
     *(BlockRules, BlockRulesHistory, DomainSettings, DomainSettingsHistory, GeoSettings, GeoSettingsHistory),
     *(PrivacySettings, PrivacySettingsHistory, RecordingFeatures, RecordingFeaturesHistory),
     *(TargetingSettings, TargetingSettingsHistory, ElementBlockRules, ExtractionRules),
-    *(Operations, WebhookEndpoints, WebhookEventTypes, Quotas),
+    *(Operations, WebhookEndpoints, WebhookEventTypes, Datasets, Quotas),
 )
 
 

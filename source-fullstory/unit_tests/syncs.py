@@ -55,6 +55,11 @@ class Outcome:
         traces = [message["trace"] for message in self.messages if message["type"] == "TRACE"]
         return [trace["error"] for trace in traces if trace["type"] == "ERROR"]
 
+    def catalog(self) -> dict[str, Row]:
+        """What discover has found, by name."""
+        (found,) = [message["catalog"] for message in self.messages if message["type"] == "CATALOG"]
+        return {stream["name"]: stream for stream in found["streams"]}
+
     def status(self, stream: str = "events") -> str:
         traces = [message["trace"] for message in self.messages if message["type"] == "TRACE"]
         statuses = [trace["stream_status"] for trace in traces if trace["type"] == "STREAM_STATUS"]
@@ -122,6 +127,11 @@ class Account:
             found = self.arguments(Path(folder), streams, states, mode, {**self.config, **config})
             return run_here(*found, *(["--debug"] if debug else []), timing=self.timing)
 
+    def sync_from(self, states: object, streams: Iterable[str]) -> Outcome:
+        """One sync from a state file that holds just that."""
+        with tempfile.TemporaryDirectory() as folder:
+            return run_here(*self.arguments(Path(folder), streams, states), timing=self.timing)
+
     def sync_with_stuck_exports(self) -> Outcome:
         """One sync, in which no export is ever made until the first is cancelled."""
         settings = self.sim.settings
@@ -134,6 +144,12 @@ class Account:
         outcome = self.sync()
         self.sim.on_request = None
         return outcome
+
+    def discover(self, **config: Any) -> Outcome:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "config.json")
+            path.write_text(json.dumps({**self.config, **config}))
+            return run_here("discover", "--config", str(path), timing=self.timing)
 
     def check(self, **config: Any) -> Row:
         with tempfile.TemporaryDirectory() as folder:

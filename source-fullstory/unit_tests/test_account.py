@@ -1,6 +1,8 @@
 """The account around the events: every page of every list, whichever way FullStory spells things."""
 
 import json
+import re
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +11,9 @@ import pytest
 from airbyte_cdk.models import SyncMode
 from simulator import Fault, Request
 from source_fullstory.streams import STREAMS
-from unit_tests.syncs import Account, Row
+from unit_tests.syncs import ROOT, Account, Row
+
+from simkit.reply import Reply
 
 LISTS = ["users", "segments", "session_profiles", "element_block_rules", "webhook_endpoints", "operations"]
 HISTORIES = [stream.name for stream in STREAMS if stream.name.endswith("_history")]
@@ -130,7 +134,8 @@ def test_the_next_sync_brings_new_versions_and_asks_for_no_old_pages(account: Ac
     account.sim.clear_requests()
     (row,) = read(account, name, state)
     assert row["last_updated"] == new["metadata"]["lastUpdated"]
-    pages_read = Counter(request.params.get("platform") for request in account.sim.requests)
+    asked = [request for request in account.sim.requests if request.path != "/me"]
+    pages_read = Counter(request.params.get("platform") for request in asked)
     assert max(pages_read.values()) <= 2
 
 
@@ -183,8 +188,8 @@ def test_sessions_of_everyone_who_can_be_asked_for(account: Account) -> None:
 def test_the_log_says_what_sessions_cost_and_whom_they_leave_out(account: Account) -> None:
     nameless = sum(not (user["uid"] or user["email"]) for user in account.sim.account.users)
     log = account.sync(streams=["sessions"], mode=SyncMode.full_refresh).log
-    assert "once for each user" in log
-    assert f"{nameless:,} left out" in log
+    assert "once for each uid or e-mail address" in log
+    assert f"{nameless:,} users left out" in log
 
 
 def test_users_who_share_an_address_have_each_session_once(account: Account) -> None:
@@ -192,6 +197,28 @@ def test_users_who_share_an_address_have_each_session_once(account: Account) -> 
         user.update(uid="", email="info@example.com")
     rows = read(account, "sessions")
     assert len({row["id"] for row in rows}) == len(rows) == sum(map(len, account.sim.account.sessions.values()))
+
+
+@pytest.mark.parametrize("field", ["uid", "email"])
+def test_many_user_cards_of_one_person_are_asked_for_once(account: Account, field: str) -> None:
+    """Each card keeps its own sessions, also those on pages that are not listed yet."""
+    held = account.sim.account
+    for user in held.users:
+        user.update(uid="", email="")
+        user[field] = "one and the same"
+    rows = read(account, "sessions")
+    asked = [request.params for request in account.sim.requests if request.path == "/v2/sessions"]
+    assert asked == [{field: "one and the same", "limit": "1000"}]
+    owners = {row["id"]: row["user_id"] for row in rows}
+    assert owners == {row["id"]: user["id"] for user in held.users for row in held.sessions[user["id"]]}
+
+
+def test_a_session_that_two_answers_hold_comes_once(account: Account) -> None:
+    held = account.sim.account
+    for number, user in enumerate(held.users):
+        user.update(uid=f"cust-{number}" if number % 2 else "", email="info@example.com")
+    rows = read(account, "sessions")
+    assert len({row["id"] for row in rows}) == len(rows) == sum(map(len, held.sessions.values()))
 
 
 def test_a_limit_of_sessions_that_is_refused_is_lowered(account: Account) -> None:
@@ -263,3 +290,107 @@ def test_excluded_fields_of_users_are_in_no_record_and_in_no_schema(account: Acc
     assert all("email" not in row and row["id"] for row in rows)
     assert all(row["properties"] == {"plan": "gold", "deep": {"list": [{"a": 1}]}} for row in rows)
     assert "secret" not in json.dumps(rows)
+
+
+# Odd values, in any stream
+
+ROWS = [stream.name for stream in STREAMS if stream.name not in ("events", "individuals", "export_bundles")]
+
+
+def put_in_every_row(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    """FullStory's rows have one more field, `odd`."""
+    plain = vars(Reply)["json"].__func__
+
+    def odd(_: type[Reply], answer: Row, *rest: Any, **more: Any) -> Reply:
+        whole = {
+            name: [{**row, "odd": value} for row in rows] if isinstance(rows, list) and name != "blockedIps" else rows
+            for name, rows in answer.items()
+            if not (isinstance(rows, list) and rows and not isinstance(rows[0], dict))
+        }
+        found: Reply = plain(Reply, {**whole, "odd": value}, *rest, **more)
+        return found
+
+    monkeypatch.setattr(Reply, "json", classmethod(odd))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_integers_beyond_64_bits_are_exact(account: Account, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (2**64, -(2**63) - 1, 10**30 + 1):
+        with monkeypatch.context() as patch:
+            put_in_every_row(patch, number)
+            rows = read(account, name)
+        assert rows
+        assert all(row["odd"] == number for row in rows)
+
+
+def nested(depth: int) -> Any:
+    value: Any = "leaf"
+    for level in range(depth):
+        value = {"in": value} if level % 2 else [value]
+    return value
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_values_are_taken_however_deep_they_are(account: Account, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = nested(300)
+    put_in_every_row(monkeypatch, deep)
+    rows = read(account, name, exclude_fields=["ssn"])
+    assert rows
+    assert all(row["odd"] == deep for row in rows)
+
+
+@pytest.mark.parametrize("depth", [900, 1200, 20_000])
+def test_what_is_deeper_than_json_is_read_is_told_by_its_endpoint(account: Account, depth: int) -> None:
+    account.sim.account.users[7]["properties"] = {"deep": 1}
+    users = json.dumps({"results": account.sim.account.users})
+    body = users.replace('{"deep": 1}', '{"a":' * depth + "1" + "}" * depth).encode()  # Python could not write it
+
+    account.sim.fault(Fault("/v2/users", "200", times=None, body=body.decode()))
+    outcome = account.sync(streams=["users"], mode=SyncMode.full_refresh, exclude_fields=["ssn"])
+    assert "defect" not in outcome.text
+    if outcome.status("users") == "INCOMPLETE":
+        assert "/v2/users" in outcome.errors()[0]["message"]
+        assert "nested too deeply" in outcome.errors()[0]["message"]
+
+
+# The README
+
+
+def test_the_sql_of_the_readme_erases_a_person_and_nobody_else(account: Account) -> None:
+    """On SQLite; where a value is an object, only its text counts."""
+    sql = re.search(r"```sql\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert sql
+    account.sim.add_period("2024-01-01", "2024-01-04")
+    names = ["events", "individuals", "users", "sessions"]
+    outcome = account.sync(streams=names)
+    people = {row["Uid"] for row in outcome.records("individuals") if row.get("Uid")}
+    person = min(people & {row["uid"] for row in outcome.records("users")})
+    before, after = tables({name: outcome.records(name) for name in names}, sql[1].replace("cust-42", person))
+    gone = {
+        "events": [row for row in outcome.records("events") if row.get("UserAppKey") == person],
+        "individuals": [row for row in outcome.records("individuals") if row.get("Uid") == person],
+        "users": [row for row in outcome.records("users") if row["uid"] == person],
+    }
+    for name, rows in gone.items():
+        assert rows, name
+    assert before["users"] - after["users"] == len(gone["users"])
+    assert before["individuals"] - after["individuals"] == len(gone["individuals"])
+    assert len(gone["events"]) <= before["events"] - after["events"] < before["events"]
+    assert 0 < after["sessions"] < before["sessions"]
+
+
+def tables(rows: dict[str, list[Row]], sql: str) -> list[dict[str, int]]:
+    """How many rows each table has before and after."""
+    base = sqlite3.connect(":memory:")
+    for name, some in rows.items():
+        columns = sorted({column for row in some for column in row})
+        base.execute(f"CREATE TABLE {name} ({', '.join(map(json.dumps, columns))})")
+        marks = ", ".join("?" for _ in columns)
+        values = [[str(row[each]) if each in row else None for each in columns] for row in some]
+        base.executemany(f"INSERT INTO {name} VALUES ({marks})", values)
+    counts = []
+    for script in ("", sql):
+        base.executescript(script)
+        counts.append({name: base.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in rows})
+    base.close()
+    return counts

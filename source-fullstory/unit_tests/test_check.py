@@ -55,7 +55,7 @@ def test_a_bad_date(tmp_path: Path) -> None:
 def test_a_host_that_cannot_be_reached(account: Account) -> None:
     status = account.check(api_url="http://127.0.0.1:9")
     assert status["status"] == "FAILED"
-    assert "Check that this machine can reach" in status["message"]
+    assert "check that this machine can reach" in status["message"]
 
 
 def test_an_address_that_is_not_fullstorys(account: Account) -> None:

@@ -1,5 +1,6 @@
 """The form: defaults, and a sentence that helps for each thing that can be wrong."""
 
+import re
 from typing import Any
 
 import pytest
@@ -32,6 +33,24 @@ def test_an_eu_key_goes_to_the_eu_host() -> None:
     assert config.export_url == "https://export.fullstory.com"
 
 
+@pytest.mark.parametrize(
+    ("region", "key", "host"),
+    [
+        ("Europe", "legacy", "https://api.eu1.fullstory.com"),
+        ("United States", "legacy", "https://api.fullstory.com"),
+        ("Automatic", "eu1.abc", "https://api.eu1.fullstory.com"),
+        ("Automatic", "legacy", "https://api.fullstory.com"),
+        ("", "eu1.abc", "https://api.eu1.fullstory.com"),
+        (None, "na1.abc", "https://api.fullstory.com"),
+        ("europe ", "na1.abc", "https://api.eu1.fullstory.com"),
+    ],
+)
+def test_the_region_says_which_host(region: str | None, key: str, host: str) -> None:
+    assert Config.parse({"api_key": key, "region": region}).api_url == host
+    other = Config.parse({"api_key": key, "region": region, "api_url": "https://proxy.example.com/"})
+    assert other.api_url == "https://proxy.example.com"
+
+
 def test_a_key_pasted_with_its_scheme_is_understood() -> None:
     assert Config.parse({"api_key": f"Basic {KEY}"}).api_key == KEY
 
@@ -58,6 +77,8 @@ def test_without_a_start_date_a_first_sync_begins_a_year_ago() -> None:
         ("api_key", "line\nbreak", "characters that no key has"),
         ("start_date", "01/02/2024", "2025-01-01T00:00:00Z"),
         ("start_date", "1900-01-01", "2025-01-01T00:00:00Z"),
+        ("region", "Mars", "Automatic, United States or Europe"),
+        ("region", 5, "Automatic, United States or Europe"),
         ("num_workers", 0, "from 1 to 8"),
         ("num_workers", 9, "from 1 to 8"),
         ("num_workers", True, "from 1 to 8"),
@@ -76,12 +97,68 @@ def test_what_is_wrong_is_a_config_error_that_says_what_to_do(field: str, value:
     assert caught.value.failure_type.value == "config_error"
 
 
+def form() -> dict[str, Any]:
+    spec: dict[str, Any] = SourceFullstory().spec(None).connectionSpecification  # type: ignore[arg-type]
+    return spec
+
+
+def numbers(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields that take a number, also those inside a choice."""
+    inner = [way["properties"] for field in fields.values() for way in field.get("oneOf", ())]
+    return {name: each for some in (fields, *inner) for name, each in some.items() if each["type"] == "integer"}
+
+
 def test_the_form_asks_for_what_the_code_reads() -> None:
-    fields = SourceFullstory().spec(None).connectionSpecification["properties"]  # type: ignore[arg-type]
-    assert list(fields) == list(Config.__dataclass_fields__)
+    fields = form()["properties"]
+    assert [name for name in fields if name != "region"] == list(Config.__dataclass_fields__)
     assert fields["api_key"]["airbyte_secret"] is True
-    hidden = {name for name, field in fields.items() if field.get("airbyte_hidden")}
-    assert hidden == {"downloads_per_minute", "api_url", "export_url"}
+    assert [field["order"] for field in fields.values()] == list(range(len(fields)))
+
+
+def test_what_is_hidden_has_no_default_that_would_be_saved_with_each_source() -> None:
+    hidden = {name: field for name, field in form()["properties"].items() if field.get("airbyte_hidden")}
+    assert set(hidden) == {"downloads_per_minute", "api_url", "export_url"}
+    assert not any("default" in field for field in hidden.values())
+
+
+def test_few_fields_are_visible_at_first_and_the_start_date_is_one() -> None:
+    fields = form()["properties"]
+    visible = [name for name, field in fields.items() if name in form()["required"] or field.get("always_show")]
+    assert visible == ["api_key", "start_date", "events_source"]
+    assert fields["events_source"]["display_type"] == "radio"
+
+
+def test_numbers_say_that_they_are_whole_and_within_which_bounds() -> None:
+    found = numbers(form()["properties"])
+    assert set(found) == {"window_hours", "settle_hours", "lookback_hours", "num_workers", "downloads_per_minute"}
+    for field in found.values():
+        assert f"A whole number from {field['minimum']} to {field['maximum']}" in field["description"]
+
+
+def test_the_bounds_and_defaults_of_the_form_are_those_of_the_code() -> None:
+    for name, field in numbers(form()["properties"]).items():
+        for value, taken in ((field["minimum"], True), (field["maximum"], True), (field["minimum"] - 1, False)):
+            hours = {"events_source": {"method": "segment_export", name: value}}
+            raw = {"api_key": KEY, **(hours if name.endswith("_hours") else {name: value})}
+            assert is_taken(raw) is taken, (name, value)
+    config = Config.parse({"api_key": KEY, "events_source": {"method": "segment_export"}})
+    for name, field in numbers(form()["properties"]).items():
+        if "default" in field:
+            assert getattr(config.events_source if name.endswith("_hours") else config, name) == field["default"]
+
+
+def is_taken(raw: dict[str, Any]) -> bool:
+    try:
+        Config.parse(raw)
+    except AirbyteTracedException:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("text", ["", "2025-01-31", "2025-01-31T00:00:00Z", "2025-01-31T00:00:00.5+01:00"])
+def test_the_pattern_of_the_start_date_lets_through_what_the_code_takes(text: str) -> None:
+    assert re.search(form()["properties"]["start_date"]["pattern"], text)
+    assert is_taken({"api_key": KEY, "start_date": text})
 
 
 @pytest.mark.parametrize("names", ["UserEmail", [1], {"a": 1}, [""]])

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 import pytest
-from airbyte_cdk.test.entrypoint_wrapper import discover
-from source_fullstory import SourceFullstory, epochs
+from source_fullstory import epochs
+from source_fullstory.rows.exclusion import Exclusion
 from unit_tests.syncs import Account, Row
 
 DAY = 86_400
@@ -67,9 +67,56 @@ def test_settings_are_not_concerned(account: Account) -> None:
     assert {"id", "name", "url"} <= names(rows)
 
 
-def test_excluded_columns_are_not_in_the_catalog() -> None:
-    message: Any = discover(SourceFullstory(), {"api_key": "na1.key", "exclude_fields": PATTERNS}).catalog
-    schemas = {stream.name: stream.json_schema["properties"] for stream in message.catalog.streams}
+@pytest.mark.parametrize(
+    ("pattern", "gone"),
+    [
+        ("UserEmail", {"UserEmail", "email", "Email"}),
+        ("email", {"UserEmail", "email", "Email"}),
+        ("useremail", {"UserEmail", "email", "Email"}),
+        ("*Email", {"UserEmail", "email", "Email"}),
+        ("display_name", {"UserDisplayName", "display_name", "DisplayName"}),
+        ("UID", {"UserAppKey", "uid", "Uid"}),
+        ("lastip", {"PageIp", "LastIp"}),
+        ("EVT_*_REAL", {"evt_price_real"}),
+    ],
+)
+def test_a_field_goes_from_all_streams_whatever_it_is_called_there(
+    account: Account, pattern: str, gone: set[str]
+) -> None:
+    streams = ["events", "users", "individuals"]
+    outcome = account.sync(streams=streams, events_source=WAYS[0], exclude_fields=[pattern])
+    assert all(outcome.records(name) for name in streams)
+    assert not gone & {name for stream in streams for row in outcome.records(stream) for name in names(row)}
+    assert "exclude_fields" not in outcome.log
+
+
+def test_patterns_that_match_nothing_are_named_once(account: Account) -> None:
+    patterns = ["UserEmail", "Usermail", "evt_*_currency", "PageIp"]
+    log = account.sync(streams=["events", "users"], exclude_fields=patterns).log
+    assert log.count("exclude_fields") == 1
+    assert "no field of events, users in this sync is named Usermail, evt_*_currency." in log
+
+
+def test_a_sync_without_rows_blames_no_pattern(account: Account) -> None:
+    state = account.sync().state()
+    assert "exclude_fields" not in account.sync(state, exclude_fields=["evt_*_currency"]).log
+    assert "exclude_fields" not in account.sync(streams=["segments"], exclude_fields=["evt_*_currency"]).log
+
+
+def test_variables_go_at_any_depth() -> None:
+    row: Row = {"id": 1, "properties": {"ssn": 1}}
+    for _ in range(5_000):
+        row = {"id": 1, "properties": {"deep": [row["properties"]]}}
+    Exclusion(["ssn"], ["id"], ["properties"]).strip([row])
+    value = row["properties"]
+    while value:
+        (value,) = value["deep"]
+    assert value == {}
+
+
+def test_excluded_columns_are_not_in_the_catalog(account: Account) -> None:
+    catalog = account.discover(exclude_fields=PATTERNS).catalog()
+    schemas = {name: stream["json_schema"]["properties"] for name, stream in catalog.items()}
     assert not any(map(excluded, {*schemas["events"], *schemas["individuals"]} - {"user_vars"}))
     assert "email" not in schemas["users"]
     assert {"event_key", "bundle_id", "evt_vars", "user_vars"} <= set(schemas["events"])

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from simulator import Fault, Request
 from source_fullstory import epochs
+from source_fullstory.streams import STREAMS
 from unit_tests.syncs import Account, assert_rows
 
-from simkit.syncs import Destination, Sync
+from simkit.destination import Destination
+from simkit.syncs import Sync
 
 KILLS = 6
+DAY = 86_400
 
 
 class Syncs:
@@ -20,7 +23,7 @@ class Syncs:
 
     def __init__(self, folder: Path, account: Account) -> None:
         self.folder, self.account = folder, account
-        self.destination = Destination("event_key")
+        self.destination = Destination(STREAMS)
 
     def run(self, *, lines: int | None = None, path: str = "", requests: int | None = None) -> int:
         """The exit status of a sync that is killed after so many lines or requests, if it gets that far."""
@@ -38,11 +41,13 @@ class Syncs:
 
 def test_killed_and_resumed_syncs_end_with_the_same_table(account: Account, tmp_path: Path) -> None:
     sim, rng, syncs = account.sim, random.Random(1), Syncs(tmp_path, account)
-    sim.settings.change(events_per_day=2000, regenerate={"order"}, page_size=5)
-    sim.add_period("2024-01-01", "2024-01-03", hours=6)
-    sim.add_period("2024-01-03", "2024-01-05", hours=24)
-    sim.add_period("2024-01-02", "2024-01-06", hours=12)
-    late = sim.bundles[3]
+    sim.settings.change(events_per_day=2000, regenerate={"order"}, page_size=5, listing_lag=0)
+    start = int(time.time()) // DAY * DAY - 5 * DAY
+    sim.add_period(start, start + 2 * DAY, hours=6)
+    sim.add_period(start + 2 * DAY, start + 4 * DAY, hours=24)
+    sim.add_period(start + DAY, start + 5 * DAY, hours=12)
+    account.config["start_date"] = epochs.to_text(start)
+    late = sim.bundles[-2]
     sim.remove_bundle(late.id)
     sim.fault(Fault("/get", "cut", probability=0.1, at=2000))
 

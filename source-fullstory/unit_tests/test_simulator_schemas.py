@@ -28,6 +28,7 @@ LISTS = {
     "webhook_endpoints": ("/webhooks/v1/endpoints?limit=100", "endpoints"),
     "webhook_event_types": ("/webhooks/v1/event-types", "eventDefs"),
     "element_block_rules": ("/v2beta/privacy/elements?limit=100", "results"),
+    "datasets": ("/v2beta/datasets", "datasets"),
     "session_profiles": ("/v2/visit_profile?limit=100", "profiles"),
 }
 NOW = epoch("2024-01-10")
@@ -82,7 +83,11 @@ def test_settings_and_their_versions_conform(sim: FullStorySimulator, kind: str,
 
 def test_the_rest_conforms(sim: FullStorySimulator) -> None:
     check("quotas", [call(sim, "/v2/organization/quotas").json], frozenset({"id"}))
-    rules = [row for scope in SCOPES for row in call(sim, f"/v2beta/extraction/rules?scope={scope}").json["rules"]]
+    rules = [
+        row
+        for scope in SCOPES
+        for row in call(sim, f"/v2beta/extraction/rules?scope={scope}&include_archived=true").json["rules"]
+    ]
     check("extraction_rules", rules)
     uids = [row["uid"] for row in sim.account.users if row["uid"]]
     check(

@@ -1,16 +1,18 @@
 """What every stream promises, over the registry."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import SyncMode
-from airbyte_cdk.test.entrypoint_wrapper import discover
 from jsonschema import Draft7Validator
 from simulator import TRICKS, showcase
 from simulator.recording_settings import KINDS
-from source_fullstory import SourceFullstory
-from source_fullstory.streams import STREAMS
+from source_fullstory.config import Config
+from source_fullstory.http.api import FullStoryApi
+from source_fullstory.stream import FullStoryStream
+from source_fullstory.streams import STREAMS, stream_of
 from unit_tests.syncs import Account, assert_rows
 
 README = Path(__file__).parents[1] / "README.md"
@@ -54,21 +56,19 @@ def expected(account: Account, name: str) -> int:
     return counts[name] if name in counts else len(held.rows(name))
 
 
-def catalog() -> dict[str, Any]:
-    message: Any = discover(SourceFullstory(), {"api_key": "na1.key"}).catalog
-    return {stream.name: stream for stream in message.catalog.streams}
-
-
-def test_discover_offers_all_streams_in_the_order_of_the_registry_and_asks_fullstory_nothing() -> None:
-    assert list(catalog()) == NAMES
+def test_discover_offers_all_streams_in_the_order_of_the_registry(account: Account) -> None:
+    assert list(account.discover().catalog()) == NAMES
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
-def test_key_and_cursor_are_columns(stream: Any) -> None:
-    entry = catalog()[stream.name]
+def test_key_and_cursor_are_columns(account: Account, stream: type[FullStoryStream]) -> None:
+    entry = stream_of(
+        stream, FullStoryApi(Config.parse(account.config)), Config.parse(account.config)
+    ).as_airbyte_stream()
     columns = entry.json_schema["properties"]
     assert entry.source_defined_primary_key == [[name] for name in stream.primary_key]
     assert set(stream.primary_key) <= set(columns)
+    assert entry.is_resumable
     if stream.name in INCREMENTAL:
         assert entry.default_cursor_field == [stream.cursor_field]
         assert stream.cursor_field in columns
@@ -76,6 +76,12 @@ def test_key_and_cursor_are_columns(stream: Any) -> None:
     else:
         assert entry.default_cursor_field is None
         assert entry.supported_sync_modes == [SyncMode.full_refresh]
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
+def test_a_stream_has_at_most_three_ancestors_of_ours(stream: type[FullStoryStream]) -> None:
+    ours = [each for each in stream.__mro__[1:] if each.__module__.startswith("source_fullstory")]
+    assert len(ours) <= 3
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
@@ -90,7 +96,7 @@ def test_records_conform_to_the_schema(filled: Account, name: str) -> None:
     # A field that is "" where its column is a number is one of the simulator's tricks, and not in any schema.
     filled.sim.settings.tricks = TRICKS - {"nulls"}
     filled.sim.add_bundle("2024-01-04", "2024-01-05")
-    validator = Draft7Validator(catalog()[name].json_schema)
+    validator = Draft7Validator(next(stream for stream in STREAMS if stream.name == name).json_schema())
     records = filled.sync(streams=[name], start_date="2024-01-04").records(name)
     assert records
     for record in records:
@@ -124,15 +130,18 @@ def test_an_incremental_stream_goes_on_from_its_state(filled: Account, name: str
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("events", "export_bundles")])
 @pytest.mark.parametrize("code", [402, 403, 404])
-def test_what_the_key_or_the_plan_does_not_allow_is_skipped_with_one_warning(
+def test_what_the_key_or_the_plan_does_not_allow_fails_alone_with_a_config_error(
     filled: Account, name: str, code: int
 ) -> None:
+    """COMPLETE without rows would make an overwriting destination empty its table."""
     filled.sim.settings.change(not_offered={"/v2", "/segments", "/operations", "/settings", "/webhooks"})
     filled.sim.settings.not_offered_status = code
     outcome = filled.sync(streams=[name, "export_bundles"])
-    assert outcome.errors() == []
+    error = next(error for error in outcome.errors() if f"Stream {name} cannot be read" in error["message"])
+    assert error["failure_type"] == "config_error"
+    assert outcome.status(name) == "INCOMPLETE"
     assert outcome.records(name) == []
-    assert outcome.log.count(f"{name}: skipped") == 1
+    assert outcome.status("export_bundles") == "COMPLETE"
     assert len(outcome.records("export_bundles")) == 3
 
 
@@ -140,6 +149,12 @@ def test_the_readme_has_every_stream() -> None:
     table = [line for line in README.read_text("utf-8").splitlines() if line.startswith("| `")]
     for name in NAMES:
         assert any(f"`{name}`" in line for line in table), name
+
+
+@pytest.mark.parametrize("readme", [README, README.parents[1] / "README.md"], ids=["own", "root"])
+def test_the_readmes_count_the_streams(readme: Path) -> None:
+    (count,) = re.findall(r"FullStory.*?(\d+) streams", readme.read_text("utf-8"))
+    assert int(count) == len(NAMES)
 
 
 def test_all_streams_side_by_side(filled: Account) -> None:

@@ -1,7 +1,7 @@
 """What the event log tells of the time since the last syncs: taken in once a sync, for all streams that ask.
 
 https://developer.close.com/api/resources/events/list-of-event-types. Whoever reads the log (families/events.py) shows
-its pages here. Memory holds ids; deletions, of which there may be many, wait in a temporary file.
+its pages here, in any order. Memory holds ids; what was deleted waits in temporary files.
 """
 
 from __future__ import annotations
@@ -9,18 +9,35 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
 
+from source_closeio.event_log.kinds import is_one_of, kind_of
 from source_closeio.event_log.spool import Spool
 from source_closeio.http.errors import NotOffered
 from source_closeio.kit import times
 from source_closeio.kit.contract import Page
 
-_NOTED = ("activity.", "comment")
+_FOLLOWED = ("activity.", "comment")
+"""Kinds of which every change is noted; of others only what shows that a deleted object is back."""
 
 logger = logging.getLogger("airbyte")
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object that is gone."""
+
+    kind: str
+    id: str
+    moment: datetime
+    last_version: Mapping[str, Any]
+    """All of it, or nothing: keys without admin rights see it for an hour only."""
+    is_certain: bool
+    """Not where another event is of the same moment; nor in a merge, for which Close writes events of deletion about
+    children that move, too."""
 
 
 class Changes:
@@ -32,22 +49,25 @@ class Changes:
         self.is_over = False
         self._failure: Exception | None = None
         self._touched: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
+        self._gone: dict[str, datetime] = {}
         self._merged_into: dict[str, datetime] = {}
         self._merges: dict[str, dict[str, Any]] = {}
-        self._gone: set[Any] = set()
         self._deletions = Spool()
+        self._marked: set[str] = set()
+        self._last_versions: defaultdict[str, Spool] = defaultdict(Spool)
         self._lock = Lock()
         self._told = False
 
-    def want(self, since: datetime | None) -> None:
-        """For a stream, before the log is read."""
+    def want(self, since: datetime | None, marked: tuple[str, ...] = ()) -> None:
+        """For a stream, before the log is read: from when on, and the kinds of objects whose deletions it marks."""
         if since:
             self.since = min(since, self.since or since)
+            self._marked.update(marked)
 
     # for the reader of the log
 
     def take(self, events: Page) -> None:
-        """Note what matters of a page of events."""
+        """Note what matters of a page of events. Raises AirbyteTracedException if there is no room on disk."""
         if self.since is None:
             return
         with self._lock:
@@ -63,26 +83,34 @@ class Changes:
                 self._failure, self.is_over = failure, True
 
     def _note(self, event: Mapping[str, Any], moment: datetime) -> None:
-        kind, id_, action = str(event.get("object_type")), str(event.get("object_id")), event.get("action")
+        kind, id_, action = kind_of(event.get("object_type")), str(event.get("object_id")), event.get("action")
         meta = event.get("meta") or {}
         # All events of a merge have it, whatever they are about.
         destination = meta.get("merge_destination_lead_id")
         if destination:
             _keep_latest(self._merged_into, destination, moment)
         if action == "deleted":
-            if kind.startswith("activity."):
-                self._gone.add(id_)
-            elif kind == "comment":  # a removed one stays in its thread, without its text
-                _keep_latest(self._touched[kind], id_, moment)
-            self._deletions.add(_deletion(event, moment, id_, destination if kind == "lead" else None))
-        elif action == "merged":
+            self._note_deletion(event, kind, id_, moment, destination)
+        elif action == "merged" and meta.get("merge_source_lead_id"):
             # The event is about the lead that stays. The other one's deletion has an event of its own, as a rule, of
             # which no document says that it tells of the merge.
-            source = meta.get("merge_source_lead_id")
-            if source:
-                self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
-        elif kind.startswith(_NOTED):
+            source = str(meta["merge_source_lead_id"])
+            self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
+        elif action != "updated" or kind.startswith(_FOLLOWED):
             _keep_latest(self._touched[kind], id_, moment)
+
+    def _note_deletion(
+        self, event: Mapping[str, Any], kind: str, id_: str, moment: datetime, destination: str | None
+    ) -> None:
+        if kind == "comment":  # a removed one may stay in its thread, without its text
+            _keep_latest(self._touched[kind], id_, moment)
+        else:
+            _keep_latest(self._gone, id_, moment)
+        self._deletions.add(_deletion(event, moment, id_, destination if kind == "lead" else None))
+        if is_one_of(kind, tuple(self._marked)):
+            is_of_merge = bool(destination) and kind != "lead"
+            row = {"id": id_, "at": times.to_text(moment), "last": event.get("previous_data") or {}}
+            self._last_versions[kind].add({**row, "is_of_merge": is_of_merge})
 
     # for the streams, once the log is over
 
@@ -101,18 +129,31 @@ class Changes:
             )
         return False
 
-    def touched(self, kind: str, since: datetime) -> list[str]:
-        """The ids of objects of this type that were created or changed, and not deleted; for `activity.`, of all types
-        of activity."""
-        found = [ids for name, ids in self._touched.items() if name == kind or kind == name.partition(".")[0] + "."]
-        return [id_ for ids in found for id_, moment in ids.items() if moment >= since and id_ not in self._gone]
+    def touched(self, kinds: tuple[str, ...], since: datetime) -> list[str]:
+        """The ids of objects of these kinds that were created or changed, and not deleted."""
+        found = [ids for kind, ids in self._touched.items() if is_one_of(kind, kinds)]
+        return [
+            id_ for ids in found for id_, moment in ids.items() if moment >= since and not self._is_gone(id_, moment)
+        ]
 
     def merged_into(self, since: datetime) -> list[str]:
         """The ids of the leads that others were merged into."""
         return [lead for lead, moment in self._merged_into.items() if moment >= since]
 
+    def gone(self, kinds: tuple[str, ...], since: datetime) -> Iterator[list[Deletion]]:
+        """The objects of these kinds that were deleted or merged away and are not back, each once."""
+        merges = dict(self._merges) if "lead" in kinds else {}
+        for kind in [each for each in self._last_versions if is_one_of(each, kinds)]:
+            for page in self._last_versions[kind].pages():
+                for row in page:
+                    merges.pop(row["id"], None)
+                found = [self._as_deletion(kind, row) for row in page]
+                yield [each for each in found if each and each.moment >= since]
+        moments = {id_: times.parse(row["deleted_at"]) for id_, row in merges.items()}
+        yield [Deletion("lead", id_, at, {}, is_certain=True) for id_, at in moments.items() if at >= since]
+
     def deletions(self) -> Iterator[Page]:
-        """What was deleted or merged away, each object once. For one reader."""
+        """What was deleted or merged away, by its events."""
         merges = dict(self._merges)
         for page in self._deletions.pages():
             for row in page:
@@ -120,6 +161,18 @@ class Changes:
                     row["merged_into"] = merge["merged_into"]
             yield page
         yield list(merges.values())
+
+    def _is_gone(self, id_: str, touched: datetime) -> bool:
+        gone = self._gone.get(id_)
+        return gone is not None and gone >= touched
+
+    def _as_deletion(self, kind: str, row: Mapping[str, Any]) -> Deletion | None:
+        """None if a later event is about the object: it was deleted twice, or is back."""
+        id_, moment = row["id"], times.parse(row["at"])
+        back = self._touched.get(kind, {}).get(id_)
+        if self._gone[id_] > moment or (back and back > moment):
+            return None
+        return Deletion(kind, id_, moment, row["last"], is_certain=not row["is_of_merge"] and back != moment)
 
 
 def _keep_latest(moments: dict[str, datetime], id_: str, moment: datetime) -> None:

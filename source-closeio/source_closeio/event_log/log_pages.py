@@ -20,7 +20,7 @@ EVENTS_A_PAGE = 50
 HISTORY = timedelta(days=30)
 LATE = timedelta(minutes=5)
 """So late an event may still appear or move, as Close says."""
-_PATH = "event/"
+EVENTS = "event/"
 _KEY = "date_updated"
 
 
@@ -31,7 +31,7 @@ def oldest_event(now: datetime) -> datetime:
 def is_offered(client: Client) -> bool:
     """Whether the plan and the role give an event log."""
     try:
-        client.get_list(_PATH, {"_limit": 1})
+        client.get_list(EVENTS, {"_limit": 1})
     except (Refused, Missing, NotOffered):
         return False
     return True
@@ -47,7 +47,7 @@ def log_pages(client: Client, window: Window) -> Iterator[Page]:
         if not cursor or not body["data"]:
             return
         if cursor in cursors:
-            raise Refused(200, f"GET /{_PATH}", "the same cursor twice, which would never end")
+            raise Refused(200, f"GET /{EVENTS}", "the same cursor twice, which would never end")
         cursors.add(cursor)
         body = _next_page(client, cursor, body["data"])
 
@@ -56,7 +56,7 @@ def _first_page(client: Client, window: Window) -> dict[str, Any]:
     bounds = {f"{_KEY}__gte": window.start, f"{_KEY}__lt": window.end}
     params = {name: times.to_text(bound) for name, bound in bounds.items() if bound}
     try:
-        return client.get_list(_PATH, {"_limit": EVENTS_A_PAGE, **params})
+        return client.get_list(EVENTS, {"_limit": EVENTS_A_PAGE, **params})
     except (Refused, Missing) as refusal:
         if is_offered(client):  # Close dislikes how it was asked
             raise
@@ -66,9 +66,9 @@ def _first_page(client: Client, window: Window) -> dict[str, Any]:
 def _next_page(client: Client, cursor: str, page: Page) -> dict[str, Any]:
     """How long a cursor lives is not documented: where it is refused, the walk goes on by time."""
     try:
-        return client.get_list(_PATH, {"_limit": EVENTS_A_PAGE, "_cursor": cursor})
+        return client.get_list(EVENTS, {"_limit": EVENTS_A_PAGE, "_cursor": cursor})
     except Refused:
         first, last = page[0].get(_KEY), page[-1].get(_KEY)
         if first == last:  # nothing older would be reached
             raise
-        return client.get_list(_PATH, {"_limit": EVENTS_A_PAGE, f"{_KEY}__lte": times.to_text(times.parse(str(last)))})
+        return client.get_list(EVENTS, {"_limit": EVENTS_A_PAGE, f"{_KEY}__lte": times.to_text(times.parse(str(last)))})

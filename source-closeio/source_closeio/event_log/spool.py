@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from threading import Lock
 from typing import Any
 from weakref import finalize
 
@@ -18,9 +19,10 @@ _PAGE = 100
 
 
 class Spool:
-    """Written to its end, then read."""
+    """Written to its end, then read, by several at once."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - as long as the sync
         finalize(self, self._file.close)
 
@@ -29,10 +31,19 @@ class Spool:
             self._file.write(dump_line(row))
 
     def pages(self) -> Iterator[Page]:
-        with _room():
-            self._file.seek(0)  # writes what is still in the buffer
-        while lines := list(islice(self._file, _PAGE)):
+        place = 0
+        while True:
+            with self._lock:
+                lines, place = self._lines(place)
+            if not lines:
+                return
             yield [parse(line) for line in lines]
+
+    def _lines(self, place: int) -> tuple[list[bytes], int]:
+        with _room():
+            self._file.seek(place)  # writes what is still in the buffer
+            lines = list(islice(self._file, _PAGE))
+            return lines, place + sum(map(len, lines))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from source_closeio.event_log.log_pages import LATE, oldest_event
 from source_closeio.families.changed_rows import POSITION
 from source_closeio.families.per_parent import ParentStream
-from source_closeio.http.errors import Missing
+from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit import times
 from source_closeio.kit.contract import Page
 from source_closeio.paging.pages import offset_pages
@@ -68,11 +68,11 @@ class CommentStream(ParentStream):
         if self.since is None or not self.changes.are_known():
             self.plan_parents()
             return
-        for id_ in self.changes.touched("comment", self.since):
+        for id_ in self.changes.touched(("comment",), self.since):
             try:
                 yield [self.client.get(f"comment/{id_}/")]
-            except Missing:
-                continue  # deleted since
+            except (Missing, NotOffered, Refused) as error:
+                self.client.leave_out(error)
 
     def pages_of(self, parent: str) -> Iterator[Page]:
         return offset_pages(self.client, "comment/", {"thread_id": parent}, _LIMIT)
@@ -82,4 +82,4 @@ class CommentStream(ParentStream):
         if self._unfinished:
             return self._before
         now = times.to_text(times.floor_second(self.api.sync_start))
-        return {self.cursor_field: now, POSITION: now}
+        return {self.cursor_field: now, POSITION: now, **self.said_in_states}

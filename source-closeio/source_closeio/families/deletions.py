@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from source_closeio.event_log.log_pages import LATE, oldest_event
+from source_closeio.event_log.log_pages import EVENTS, LATE, oldest_event
 from source_closeio.families.events import history_start
 from source_closeio.http.errors import NotOffered
 from source_closeio.kit import times
@@ -20,6 +20,10 @@ class DeletionStream(CloseStream):
 
     cursor_field = "deleted_at"
     lookback = LATE
+
+    @property
+    def probe_path(self) -> str:
+        return EVENTS
 
     def events_since(self, state: Mapping[str, Any]) -> datetime | None:
         oldest = oldest_event(self.api.sync_start)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from source_closeio.event_log.log_pages import EVENTS_A_PAGE, LATE, log_pages, oldest_event
+from source_closeio.event_log.log_pages import EVENTS, EVENTS_A_PAGE, LATE, log_pages, oldest_event
 from source_closeio.kit import times
 from source_closeio.kit.contract import Estimate, Page, Stopped
 from source_closeio.paging.windows import Progress, Window
@@ -32,6 +32,10 @@ class EventStream(CloseStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._first = _NEVER
+
+    @property
+    def probe_path(self) -> str:
+        return EVENTS
 
     def open(self, state: Mapping[str, Any]) -> None:
         with self._telling():

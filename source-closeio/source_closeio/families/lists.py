@@ -27,6 +27,10 @@ class ListStream(CloseStream):
     secrets: ClassVar[tuple[str, ...]] = ()
     """Fields that never leave the connector."""
 
+    @property
+    def probe_path(self) -> str:
+        return self.path
+
     def pages(self) -> Iterator[Page]:
         for page in whole_list(self.client, self.path, self.filters, *self.primary_key):
             yield [_without(row, self.secrets) for row in page] if self.secrets else page

@@ -6,6 +6,7 @@ import logging
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from typing import Any, ClassVar
 
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
@@ -31,6 +32,14 @@ class ParentStream(CloseStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._waiting: deque[Slice] = deque()
+        self._unread = 0
+        self._answered = False
+        self._refusal: CloseError | None = None
+        self._lock = Lock()
+
+    @property
+    def probe_path(self) -> str:
+        return self.parents
 
     def open(self, state: Mapping[str, Any]) -> None:
         self.plan_parents()
@@ -42,6 +51,7 @@ class ParentStream(CloseStream):
         self.plan(*(Parents(tuple(ids[start : start + _PARENTS_PER_SLICE])) for start in starts))
 
     def plan(self, *slices: Slice) -> None:
+        self._unread += sum(isinstance(each, Parents) for each in slices)
         self._waiting.extend(slices)
 
     def take_slice(self) -> Slice | None:
@@ -51,20 +61,29 @@ class ParentStream(CloseStream):
         return bool(self._waiting)
 
     def read_parents(self, ids: tuple[str, ...]) -> Iterator[Page]:
-        gone: list[CloseError] = []
-        refused: list[CloseError] = []
         for parent in ids:
             try:
                 yield from self.pages_of(parent)
-            except Missing as missing:
-                gone.append(missing)  # the parent has vanished since it was listed
-            except Refused as refusal:
-                refused.append(refusal)
-        if len(gone + refused) == len(ids) and (refused or len(gone) > _FEW):
-            first = (refused + gone)[0]
-            raise NotOffered(first.status, first.endpoint, first.text)
-        if refused:
-            raise refused[0]
+                self._answered = True
+            except (Missing, NotOffered) as error:  # vanished since it was listed, or not for this key to see
+                self.client.leave_out(error)
+                self._refusal = self._refusal or error
+            except Refused as error:
+                self._refusal = error
+        with self._lock:
+            self._unread -= 1
+            is_last = not self._unread
+        if is_last and self._refusal:
+            self._judge(self._refusal)
+
+    def _judge(self, refusal: CloseError) -> None:
+        """One parent that is hidden says nothing about the others. But if none has answered, the stream is not
+        offered."""
+        few_have_vanished = isinstance(refusal, Missing) and self.client.usage.left_out <= _FEW
+        if not self._answered and not few_have_vanished:
+            raise NotOffered(refusal.status, refusal.endpoint, refusal.text)
+        if isinstance(refusal, Refused):
+            raise refusal
 
     @abstractmethod
     def pages_of(self, parent: str) -> Iterator[Page]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from source_closeio.families.changed_rows import FollowingStream
+from source_closeio.families.changed_rows import DELETED_AT, FollowingStream
 from source_closeio.http.errors import NotOffered, Refused
 from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.pages import SAFE_LIMIT, offset_pages
@@ -29,6 +29,16 @@ class SearchStream(FollowingStream):
             query = Query(self.client, self.object_type, self._fields(), condition)
             yield from self._read_query(query, window, may_split=number == 0)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return (self.object_type,)
+
+    def path_of(self, kind: str) -> str:
+        return f"{kind}/"
+
+    def probe(self) -> None:
+        Query(self.client, self.object_type, ["id"], limit=1).page({}, (), None)
+
     def conditions(self) -> list[Mapping[str, str]]:
         """What to ask for, one after the other, to get all objects of the stream."""
         return [{}]
@@ -37,7 +47,7 @@ class SearchStream(FollowingStream):
         return offset_pages(self.client, f"{self.object_type}/", {"lead_id": lead_id}, SAFE_LIMIT)
 
     def _fields(self) -> list[str]:
-        return [*self.json_schema()["properties"], "custom"]
+        return [*(name for name in self.json_schema()["properties"] if name != DELETED_AT), "custom"]
 
     def _read_query(self, query: Query, window: Window, *, may_split: bool) -> Iterator[Page | Estimate]:
         walk = SearchWalk(

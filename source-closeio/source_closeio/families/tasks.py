@@ -15,7 +15,7 @@ from source_closeio.http.api import Params
 from source_closeio.http.errors import Refused
 from source_closeio.kit import times
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.dense import by_halves
+from source_closeio.paging.dense import by_all_leads, by_halves
 from source_closeio.paging.keyset import KeysetWalk
 from source_closeio.paging.pages import fetch_page
 from source_closeio.paging.windows import Window
@@ -34,6 +34,17 @@ class TaskStream(FollowingStream):
 
     rows_per_window = 10 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
+
+    @property
+    def probe_path(self) -> str:
+        return _PATH
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("task", "task.")
+
+    def path_of(self, kind: str) -> str:
+        return _PATH
 
     def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk(window, {})
@@ -74,15 +85,22 @@ class TaskStream(FollowingStream):
         )
 
     def _dense_second(self, filters: Params, window: Window) -> Iterator[Page]:
-        """More rows created in a second than `_skip` reaches: divide them by `date_updated`, and by type where many
-        were changed in one second, too."""
+        """More rows created in a second than `_skip` reaches: divide them by `date_updated`, by type where many were
+        changed in one second, too, and then by lead."""
         low, high = window.start, window.end or max(self.api.sync_start, window.start) + timedelta(days=1)
         try:
             yield from by_halves(self.client, _PATH, filters, _LIMIT, "date_updated", low, high)
         except Refused:
             for kind in _TYPES:
-                by_type = {**filters, "_type": kind}
-                yield from by_halves(self.client, _PATH, by_type, _LIMIT, "date_updated", low, high)
+                yield from self._dense_type({**filters, "_type": kind}, low, high)
+
+    def _dense_type(self, filters: Params, low: datetime, high: datetime) -> Iterator[Page]:
+        try:
+            yield from by_halves(self.client, _PATH, filters, _LIMIT, "date_updated", low, high)
+        except Refused:
+            if "lead_id" in filters:
+                raise
+            yield from by_all_leads(self.client, _PATH, filters, _LIMIT)
 
 
 def _updated(low: datetime, high: datetime | None) -> Params:

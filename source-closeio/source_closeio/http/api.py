@@ -20,7 +20,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
 from source_closeio.http import errors
-from source_closeio.http.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.http.rate_headers import Allowance, allowance, retry_after
+from source_closeio.http.rate_limit import Limiter, Turn
 from source_closeio.kit import headers as kit_headers
 from source_closeio.kit import json_text, transport
 from source_closeio.kit.clock import ServerClock
@@ -46,6 +47,7 @@ class CloseApi:
     """What all streams share: the session, the limiters, and the start of the sync."""
 
     def __init__(self, config: Config, timing: Timing = TIMING) -> None:
+        self.config = config
         self.url = config.api_url
         parsed = parsed_url(self.url)
         self.host = (parsed and parsed.netloc) or ""
@@ -108,6 +110,8 @@ class Usage:
 
     requests: int = 0
     waited_seconds: float = 0.0
+    left_out: int = 0
+    left_out_because: str = ""
 
 
 @dataclass(slots=True)
@@ -180,6 +184,11 @@ class Client:
         """A page of Advanced Filtering (https://developer.close.com/api/resources/advanced-filtering/search)."""
         return self._send(_Request("POST", "data/search/", json_body=body), _expect_list)
 
+    def leave_out(self, error: errors.CloseError) -> None:
+        """Close has not given a single object, which says nothing about the others: told with a count at the end."""
+        self.usage.left_out += 1
+        self.usage.left_out_because = self.usage.left_out_because or str(error)
+
     def pause(self, seconds: float) -> None:
         """Sleep, unless the stream is told to stop."""
         if self.stopped.wait(seconds):
@@ -232,7 +241,7 @@ class Client:
             raise errors.redirected(str(request), target.host if target else None)
         if not 200 <= status < 300:
             raise errors.for_status(status, str(request), _json_or_text(content))
-        return _json(content, headers)
+        return _json(content)
 
     def _receive(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
         timing = self.api.timing
@@ -254,11 +263,11 @@ class Client:
             return response.status_code, response.headers, content
 
 
-def _json(content: bytes, headers: Mapping[str, str]) -> Any:
+def _json(content: bytes) -> Any:
     try:
         return json_text.parse(content)
     except json_text.NotJson as error:
-        raise Retry(f"answered {error}", answer=content if transport.is_whole(headers) else None) from error
+        raise Retry(f"answered {error}") from error
 
 
 def _json_or_text(content: bytes) -> Any:

@@ -65,6 +65,22 @@ def wrong_key(endpoint: str) -> AirbyteTracedException:
     )
 
 
+def nobody(host: str) -> AirbyteTracedException:
+    return config_error(
+        f"{host} answers, but not as Close does: /me/ names no user. Leave the API address out for Close's own.",
+        "/me/ without an id",
+    )
+
+
+def no_custom_fields(refusal: CloseError) -> AirbyteTracedException:
+    return config_error(
+        f"The custom fields cannot be read ({ApiError.__str__(refusal)}). Without them the schema would lack their "
+        "columns, and destinations would drop these. Use the key of a user who may see custom fields; Close's "
+        "administrators can say who does.",
+        ApiError.__str__(refusal),
+    )
+
+
 def redirected(endpoint: str, host: str | None) -> AirbyteTracedException:
     """Close's API redirects no request of ours: followed, whatever stands there would pass for Close's answer."""
     return config_error(
@@ -72,6 +88,11 @@ def redirected(endpoint: str, host: str | None) -> AirbyteTracedException:
         "stands between this machine and Close, a proxy or a login page perhaps.",
         f"{endpoint} redirected",
     )
+
+
+def deleted_document(error: CloseError) -> bool:
+    """404 `Empty query: Document has been deleted.` on a list: seen in the wild, documented nowhere. It passes."""
+    return isinstance(error, Missing) and "deleted" in error.text.lower()
 
 
 def explain(body: Any) -> str:

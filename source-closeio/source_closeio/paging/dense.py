@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 
 from source_closeio.http.api import Client, Params
 from source_closeio.http.errors import Refused, unusable_list
 from source_closeio.kit import times
 from source_closeio.kit.contract import Page
 from source_closeio.paging.pages import offset_pages
+from source_closeio.paging.search_walk import all_leads
+
+_LEADS_PER_REQUEST = 30  # Close advises against URLs above 2,000 characters; a lead's id has 48
 
 
-def by_lead(client: Client, path: str, filters: Params, limit: int, leads: list[str]) -> Iterator[Page]:
+def by_all_leads(client: Client, path: str, filters: Params, limit: int) -> Iterator[Page]:
+    """The rows of all leads, some leads at a time."""
+    leads = all_leads(client)
+    while some := list(islice(leads, _LEADS_PER_REQUEST)):
+        yield from by_leads(client, path, filters, limit, some)
+
+
+def by_leads(client: Client, path: str, filters: Params, limit: int, leads: list[str]) -> Iterator[Page]:
     """The rows of some leads, in ever smaller groups of leads where `_skip` does not reach them all."""
-    wanted = {"lead_id": leads[0]} if len(leads) == 1 else {"lead_id__in": ",".join(leads)}
     try:
-        for page in offset_pages(client, path, {**filters, **wanted}, limit):
+        for page in offset_pages(client, path, {**filters, "lead_id": ",".join(leads)}, limit):
             if any(row.get("lead_id") not in leads for row in page):
                 raise unusable_list(path, "rows of leads that were not asked for")
             yield page
@@ -24,8 +34,8 @@ def by_lead(client: Client, path: str, filters: Params, limit: int, leads: list[
         if len(leads) == 1:
             raise
         half = len(leads) // 2
-        yield from by_lead(client, path, filters, limit, leads[:half])
-        yield from by_lead(client, path, filters, limit, leads[half:])
+        yield from by_leads(client, path, filters, limit, leads[:half])
+        yield from by_leads(client, path, filters, limit, leads[half:])
 
 
 def by_halves(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_closeio.http.api import Client, Params
-from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
+from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused, deleted_document
 from source_closeio.kit.contract import Page
 from source_closeio.kit.errors import transient_error
 
@@ -47,7 +47,7 @@ def fetch_page(client: Client, path: str, params: Params, skip: int, limit: int)
             raise
         page = _smaller_page(client, path, params, limit, refused)
     except Missing as missing:
-        if not _deleted_document(missing):
+        if not deleted_document(missing):
             _prove_offered(client, path, params, missing)
             raise
         client.pause(0.5)  # the list forgets the document soon; often that is all it takes
@@ -98,17 +98,12 @@ def get_page(client: Client, path: str, params: Params, skip: int, limit: int) -
     return ListPage(rows, bool(rows and more), total if isinstance(total, int) else None, told)
 
 
-def _deleted_document(error: Missing) -> bool:
-    """404 `Empty query: Document has been deleted.` on a list: seen in the wild, documented nowhere."""
-    return "deleted" in error.text.lower()
-
-
 def _around_deleted(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
     """The page [skip, skip + limit) without the document that breaks it, which is found by halving."""
     try:
         return get_page(client, path, params, skip, limit)
     except Missing as missing:
-        if not _deleted_document(missing):
+        if not deleted_document(missing):
             raise
     if limit == 1:
         return ListPage([], True)

@@ -36,6 +36,7 @@ class Query:
     fields: list[str]
     where: Mapping[str, str] = field(default_factory=dict)
     """Values that fields of the objects have."""
+    limit: int = SEARCH_LIMIT
 
     def page(self, bounds: Mapping[str, Bounds], sort: tuple[str, ...], cursor: str | None) -> SearchPage:
         """One page, ascending. Lower bounds are inclusive, upper ones exclusive (`on_or_after`, `before`)."""
@@ -48,7 +49,7 @@ class Query:
             },
             "sort": [{"direction": "asc", "field": self._field(name)} for name in sort],
             "_fields": {self.object_type: list(dict.fromkeys(self.fields))},
-            "_limit": SEARCH_LIMIT,
+            "_limit": self.limit,
             "include_counts": True,
             **({"cursor": cursor} if cursor else {}),
         }

@@ -5,60 +5,43 @@ An account has one of each; of some, one for each platform.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from source_fullstory.account.account_stream import AccountStream
+from source_fullstory.account.changes import NEVER, Versions
 from source_fullstory.account.pages import Listing
-from source_fullstory.account.whole_lists import ChangedListStream, ObjectStream
 from source_fullstory.http.api import Params
-from source_fullstory.kit.contract import Page
 from source_fullstory.rows.event_key import instant
 
 PLATFORMS: tuple[Params, ...] = ({"platform": "web"}, {"platform": "mobile"})
-_NEVER = "0001-01-01T00:00:00Z"
-"""How FullStory, which is written in Go, writes a time that was never set."""
 
 
-class PlatformSettingStream(ObjectStream):
+class PlatformSettingStream(AccountStream):
     """A setting of each platform."""
 
     primary_key = ("platform",)
     queries = PLATFORMS
 
-    def pages_of(self, params: Params) -> Iterator[Page]:
-        yield [{**self.client.get(self.path, params), **params}]
+    def shaped(self, row: dict[str, Any], params: Params) -> dict[str, Any]:
+        return {**row, **params}
 
 
-class HistoryStream(ChangedListStream):
+class HistoryStream(AccountStream):
     """The versions of a setting, newest first. A version has no id; when it was made tells it from others."""
 
     primary_key: ClassVar[tuple[str, ...]] = ("last_updated",)
     cursor_field = "last_updated"
     listing = Listing("versions", "paginationToken", limit=100)
+    changes = Versions
 
-    def pages_of(self, params: Params) -> Iterator[Page]:
-        for page in super().pages_of(params):
-            rows = [{**row, **params, "last_updated": _last_updated(row)} for row in page]
-            yield rows
-            if rows and not any(map(self.is_new, rows)):
-                return
-
-    def changed_at(self, row: Mapping[str, Any]) -> str:
-        return "" if row["last_updated"] == _NEVER else super().changed_at(row)
-
-
-class PlatformHistoryStream(HistoryStream):
-    """The versions of a setting of each platform."""
-
-    primary_key = ("platform", "last_updated")
-    queries = PLATFORMS
-    parts = tuple(params["platform"] for params in PLATFORMS)
-
-    def part_of(self, row: Mapping[str, Any]) -> str:
-        return str(row.get("platform"))
+    def shaped(self, row: dict[str, Any], params: Params) -> dict[str, Any]:
+        return {**row, **params, "last_updated": _last_updated(row)}
 
 
 def _last_updated(row: Mapping[str, Any]) -> str:
-    metadata = row.get("metadata") or {}
+    metadata = row.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return NEVER
     found = metadata.get("lastUpdated") or metadata.get("last_updated")
-    return str(found) if instant(found) else _NEVER
+    return str(found) if instant(found) else NEVER

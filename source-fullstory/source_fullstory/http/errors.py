@@ -11,9 +11,9 @@ FullStory documents error bodies as an object with `code` and `message`; anythin
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.kit.contract import NotOffered
@@ -53,7 +53,8 @@ def for_status(status: int, endpoint: str, body: Any) -> Exception:
 def wrong_key(endpoint: str) -> AirbyteTracedException:
     return config_error(
         "FullStory does not accept this API key. Make a new one in FullStory under Settings > Integrations > API Keys, "
-        "with the permission Architect, and put it into the API key field of this source.",
+        "with the permission Architect, and put it into the API key field of this source. If the key is good, and the "
+        "account's data is in Europe, set the region to Europe.",
         f"{endpoint} answered 401",
     )
 
@@ -108,25 +109,49 @@ def explain(body: Any) -> str:
     return quote(body)
 
 
-def given_up(stream: str, endpoint: str, host: str | None, failure: GivenUp) -> AirbyteTracedException:
-    return transient_error(
-        f"FullStory could not be read for {stream}: {endpoint} at {host} {failure}. What was read before is kept: try "
-        "again. If this goes on, look at https://status.fullstory.com, and check that this machine can reach that "
-        "address.",
-        f"{endpoint} at {host} {failure.problem}",
+class Unreachable(AirbyteTracedException):
+    """Given up, after all tries. The message says what to do, but not what becomes of what was read."""
+
+
+def given_up(stream: str, endpoint: str, host: str | None, failure: GivenUp) -> Unreachable:
+    if failure.wait is not None:
+        return _unreachable(
+            f"FullStory asks to wait {_spoken(failure.wait)} before {endpoint} is asked for {stream} again: it "
+            f"{failure}. A limit that lasts so long is a daily quota of the account: other programs that use "
+            "FullStory's API count, too. Run the sync again after that time, or ask FullStory for a higher quota.",
+            f"{endpoint} asks to wait {failure.wait:.0f} s",
+        )
+    return _unreachable(
+        f"FullStory could not be read for {stream}: {endpoint} at {host} {failure}. Try again. If this goes on, look "
+        "at https://status.fullstory.com, and check that this machine can reach that address.",
+        f"{endpoint} {failure.problem}",
     )
 
 
-def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
-    """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
+def _unreachable(message: str, internal: str) -> Unreachable:
+    traced = transient_error(message, internal)
+    return Unreachable(traced.internal_message, traced.message, traced.failure_type)
+
+
+def _spoken(seconds: float) -> str:
+    """`2 hours`, `90 minutes`."""
+    minutes = math.ceil(seconds / 60)
+    number, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
+def as_traced(error: BaseException, stream: str, kept: str) -> AirbyteTracedException:
+    """The error trace for a stream that failed: names the stream, the endpoint, the remedy, and what is `kept`."""
+    if isinstance(error, Unreachable):
+        return transient_error(f"{error.message} {kept}", str(error.internal_message))
     if isinstance(error, AirbyteTracedException):
         return error
     if isinstance(error, NotOffered):
         return config_error(f"Stream {stream} cannot be read. {error}", str(error))
     if isinstance(error, FullStoryError):
         return system_error(
-            f"FullStory did not take a request for stream {stream} ({error}). What was read before is kept. "
-            "Run the sync again; if it fails at the same place, report it with this message.",
+            f"FullStory did not take a request for stream {stream} ({error}). {kept} Run the sync again; if it fails "
+            "at the same place, report it with this message.",
             str(error),
         )
     if isinstance(error, TooLarge):
@@ -136,17 +161,10 @@ def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
 
 def as_sentence(error: Exception) -> AirbyteTracedException:
     """The error for a person who fills in the form."""
+    if isinstance(error, AirbyteTracedException):
+        return error
     if isinstance(error, Missing):
         return config_error(
             f"There is no FullStory API at this address ({error}). Leave the API address out for FullStory's own."
         )
-    if not isinstance(error, AirbyteTracedException):
-        return config_error(str(error))
-    if error.failure_type is not FailureType.transient_error:
-        return error
-    return transient_error(
-        f"FullStory does not answer ({error.internal_message}). Check that this machine can reach that address, that "
-        "no proxy or firewall is in the way, and at https://status.fullstory.com whether FullStory itself is in "
-        "trouble.",
-        str(error.internal_message),
-    )
+    return config_error(str(error))

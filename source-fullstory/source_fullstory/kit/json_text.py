@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -12,6 +13,9 @@ import orjson
 _DEEPEST = 5000
 _LONG_NUMBER = re.compile(rb"[:,\[]\s*-?[0-9]{19}")
 """What orjson may round: it reads integers beyond 64 bits as floats, silently."""
+
+_recursion = Lock()
+"""The limit is of the process, and a second thread would take the first one's for the one to go back to."""
 
 
 class NotJson(ValueError):
@@ -57,9 +61,10 @@ def dump_line(value: Any) -> bytes:
 
 
 def _dump_anything(value: Any) -> bytes:
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(_DEEPEST)  # orjson reads 1,024 levels
-    try:
-        return json.dumps(value, separators=(",", ":")).encode()
-    finally:
-        sys.setrecursionlimit(limit)
+    with _recursion:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(_DEEPEST)  # orjson reads 1,024 levels
+        try:
+            return json.dumps(value, separators=(",", ":")).encode()
+        finally:
+            sys.setrecursionlimit(limit)
