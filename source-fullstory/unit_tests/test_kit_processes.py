@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,45 @@ def test_an_unreachable_host(tmp_path: Path) -> None:
             assert "127.0.0.1:9" in ended.verdict
             assert "Connection refused" in ended.verdict
             assert "What was read before" not in ended.verdict
+
+
+def page(rows: list[Any]) -> bytes:
+    """Of a list, in either API's words."""
+    return json.dumps({"data": rows, "results": rows, "has_more": False, "id": "1"}).encode()
+
+
+def test_rows_of_any_shape_are_rows(tmp_path: Path) -> None:
+    deep: Any = "end"
+    for _ in range(900):
+        deep = [deep]
+    ids = [["a"], {"b": 1}, None, 10**30, True, "good"]
+    with hostile(response(page([{"id": each} for each in ids] + [{"id": "deep", "deep": deep}]))) as server:
+        ended = run(command(tmp_path, "read", config(server)))
+    assert_decent(ended)
+    records = [message["record"]["data"] for message in ended.messages if message["type"] == "RECORD"]
+    assert (ended.status, [row["id"] for row in records]) == (0, [*ids, "deep"])
+    assert records[-1]["deep"] == deep
+
+
+@pytest.mark.parametrize("name", ["check", "read"])
+def test_an_answer_that_is_far_too_large(tmp_path: Path, name: str) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(1024)) + packer.flush()
+    with hostile(response(bomb, Content_Encoding="gzip")) as server:
+        ended = run(command(tmp_path, name, config(server)))
+    assert_decent(ended)
+    assert "more than 67 MB" in ended.verdict
+    assert ended.status == (0 if name == "check" else 1)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 400_000  # kB
+
+
+def test_the_same_nonsense_twice_is_enough(tmp_path: Path) -> None:
+    with hostile(response(bytes(30_000_000))) as server:
+        ended = run(command(tmp_path, "read", config(server)))
+        lists = [request for request in server.requests if b"user" in request.partition(b"\r\n")[0]]
+    assert_decent(ended)
+    assert "something that is not JSON, 2 times" in ended.verdict
+    assert len(lists) <= 2
 
 
 # Files of the command line

@@ -27,7 +27,7 @@ from source_fullstory.kit.retry import Patience
 from unit_tests.hostile import KEY, Hostile, command, config, hostile
 
 HURRY = Patience(tries=2, seconds=1.0, throttled_seconds=0.05, longest_wait=0.05, first_pause=0.001, longest_pause=0.01)
-TIMES = {"patience": HURRY, "check_patience": HURRY, "silence": 1.0, "answer": 2.0}
+TIMES: dict[str, Any] = {"patience": HURRY, "check_patience": HURRY, "silence": 1.0, "answer": 2.0}
 TIMES |= {name: 0.01 for name in ("first_poll", "longest_poll", "stuck") if hasattr(TIMING, name)}
 LONGEST_SECONDS = 30.0
 STREAMS = sorted(SourceFullstory().stream_names())
@@ -82,14 +82,14 @@ answers = some.tuples(
     ),
     some.one_of(lists.map(json.dumps), values.map(json.dumps), words, echoes),
 )
-changes = some.dictionaries(
+changes = some.just({}) | some.dictionaries(
     some.sampled_from(
         ["start_date", "num_workers", "events_source", "lookback_window_hours", "exclude_fields", "more"]
     ),
     values,
     max_size=2,
 )
-keys = some.just(KEY) | some.just(f" Basic {KEY}\n") | values
+keys = some.sampled_from([KEY, f" Basic {KEY}\n"]) | some.just(KEY) | values
 
 
 def serve(given: list[tuple[int, dict[str, str], str]]) -> Any:

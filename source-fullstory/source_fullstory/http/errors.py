@@ -21,6 +21,8 @@ from source_fullstory.kit.errors import ApiError, as_text, config_error, defect,
 from source_fullstory.kit.retry import GivenUp
 from source_fullstory.kit.transport import TooLarge
 
+_AGAIN = "Try again; if it goes on, report it with this message."
+
 
 class FullStoryError(ApiError):
     """An answer of FullStory's that is no success."""
@@ -167,4 +169,4 @@ def as_sentence(error: Exception) -> AirbyteTracedException:
         return config_error(
             f"There is no FullStory API at this address ({error}). Leave the API address out for FullStory's own."
         )
-    return config_error(str(error))
+    return system_error(f"FullStory did not take a request of this check: {error}. {_AGAIN}", str(error))

@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -123,6 +124,8 @@ def root_cause(error: BaseException) -> str:
         return f"the certificate is not trusted: {getattr(error, 'verify_message', 'it is for another host')}"
     if isinstance(error, ssl.SSLError):
         return f"{type(error).__name__}: {getattr(error, 'reason', None) or 'TLS'}"
+    if isinstance(error, zlib.error):
+        return "its compression is damaged"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{type(error).__name__}: {os.strerror(error.errno)}"
     return type(error).__name__
