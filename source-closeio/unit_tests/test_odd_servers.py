@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 import pytest
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from simulator import CloseSimulator, Settings
-from unit_tests.syncs import Sync, catalog, hurry, sync
+from source_closeio import SourceCloseio
+from unit_tests.syncs import Sync, catalog, config, hurry, sync
 
 Row = dict[str, Any]
 Answer = Callable[[str, Row], Any]
@@ -236,6 +239,61 @@ def test_discover_survives_a_definition_list_that_is_refused(close: Callable[...
     sim = close(forbidden={"custom_field/custom_object_type": (400, {"error": "Not in your plan."})})
 
     assert catalog(sim).keys() >= {"leads"}
+
+
+@pytest.mark.parametrize("odd_id", [None, [1], {"a": 1}, True, 1.5])
+@pytest.mark.parametrize("stream", ["roles", "activities", "tasks", "users", "leads", "event_log", "groups"])
+def test_rows_without_a_usable_id_are_an_error_and_no_loss(
+    odd: Callable[[Answer], OddClose], stream: str, odd_id: Any
+) -> None:
+    found = [row | {"id": odd_id} for row in rows(150, every=timedelta(minutes=1))]
+    moment = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    recent = [row | {"date_updated": moment} for row in found] if stream == "event_log" else found
+
+    def answer(_path: str, params: Row) -> Row:
+        return listed(recent, params if "query" not in params else {}, 100)
+
+    result = read(odd(answer), stream)
+
+    assert len(result.rows(stream)) == 150 or "a row whose id is" in result.errors[0]
+    assert "defect" not in "".join(result.errors)
+
+
+def test_a_custom_field_without_an_id_is_a_sentence(odd: Callable[[Answer], OddClose]) -> None:
+    server = odd(lambda _path, params: listed([{"name": "no id"}], params))
+
+    with pytest.raises(AirbyteTracedException) as raised:
+        SourceCloseio().discover(logging.getLogger("airbyte"), config(server))  # type: ignore[arg-type]
+
+    assert "a row whose id is null" in str(raised.value.message)
+
+
+@pytest.mark.parametrize("organizations", [["x"], "x", [{"name": "no id"}], 5])
+def test_organizations_of_another_shape_are_a_sentence(
+    close: Callable[..., CloseSimulator], organizations: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = close()
+    body = sim.me() | {"organizations": organizations, "memberships": ["x"]}
+    monkeypatch.setattr(sim, "me", lambda: body)
+
+    result = sync(sim, "organizations", "memberships", "users")
+
+    assert len(result.errors) >= 2
+    assert "defect" not in "".join(result.errors)
+    assert result.statuses("users")[-1] == "COMPLETE"
+
+
+@pytest.mark.parametrize("field", ["meta", "previous_data", "object_id", "object_type", "action"])
+@pytest.mark.parametrize("value", [["x"], {"a": {}}, 5, "x"])
+def test_events_of_another_shape_break_nothing(close: Callable[..., CloseSimulator], field: str, value: Any) -> None:
+    sim = close(Settings(leads=3, activities=5, tasks=3, events=0))
+    streams = ("leads", "activities", "deletions", "event_log", "comments")
+    first = sync(sim, *streams)
+    sim.data["lead"].delete(next(iter(sim.data["lead"].truth)))
+    for event in sim.data["event"].rows():
+        sim.data["event"].update(event["id"], {field: value}, log=False)
+
+    assert not sync(sim, *streams, state=first.state).errors
 
 
 @pytest.mark.parametrize("changes", [{"api_key": "api_\u20ac"}, {"api_url": "http://["}])
