@@ -71,7 +71,7 @@ class FollowingStream(CloseStream):
             self._begins_anew = self._must_begin_anew(position)
         super().open({} if self._begins_anew else state)
         self._pending = self.since is not None
-        self._owed = self.since if self._begins_anew else times.parse_or_none(state.get(_OWED))
+        self._owed = self.since if self._begins_anew or _OWED in state else None
         # Without a position of its own an old state goes on without one until the whole log is taken in.
         if self._begins_anew or not state:
             self._position = self.api.sync_start
