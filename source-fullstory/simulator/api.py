@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from . import endpoints_account as account
 from . import endpoints_exports as exports
@@ -43,7 +44,7 @@ class Route:
     def match(self, path: str) -> dict[str, str] | None:
         """The variable parts of a path that is this endpoint's."""
         found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
-        return found.groupdict() if found else None
+        return {name: unquote(text) for name, text in found.groupdict().items()} if found else None
 
 
 def me(sim: FullStorySimulator, _request: Request, _fault: Fault) -> Reply:

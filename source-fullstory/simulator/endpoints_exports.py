@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from .endpoints_account import v1
 from .limits import retry_after
@@ -77,7 +78,8 @@ def results(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
         return problem(settings.expired_export_status, "the export has expired")
     suffix = "ndjson" if export.order.format == "FORMAT_NDJSON" else "json"
     expires = int(now + settings.signed_url_seconds)
-    location = signed_url(sim.storage_url, f"{EXPORTS}/{export.id}/{export.id}.{suffix}.gz", expires)
+    key = quote(export.id, safe="")
+    location = signed_url(sim.storage_url, f"{EXPORTS}/{key}/{key}.{suffix}.gz", expires)
     return Reply.json({"location": location, "expires": stamp(expires)})
 
 

@@ -121,7 +121,8 @@ class Exports:
         """Order one."""
         with self._lock:
             number = len(self._all) + 1
-            operation = Operation(f"{settings.seed:04x}{number:08x}", "SEARCH_EXPORT", now, state="PENDING")
+            key = f"{settings.seed:04x}{number:08x}{settings.id_suffix}"
+            operation = Operation(key, "SEARCH_EXPORT", now, state="PENDING")
             operation.expires_days = settings.export_days
             days = settings.retention_days
             export = Export(

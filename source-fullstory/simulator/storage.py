@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from .messages import Reply, Request
 
@@ -53,7 +53,7 @@ def _file(sim: FullStorySimulator, path: str) -> Bundle | Export:
     _, folder, key, _ = path.split("/", 3)
     if f"/{folder}" == BUNDLES:
         return sim.shelf.get(int(key))
-    export = sim.orders.get(key)
+    export = sim.orders.get(unquote(key))
     if export.is_expired(sim.now()):
         raise KeyError(key)
     return export
