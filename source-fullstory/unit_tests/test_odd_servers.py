@@ -158,7 +158,7 @@ def expect_rows(*lines: bytes) -> None:
 
 def test_one_row_without_its_id_is_a_row_and_an_error_object_is_none() -> None:
     expect_rows(b'{"DisplayName":"Zoe"}', b'{"IndvId":1}')
-    with pytest.raises(NotRows, match=r"holds objects, but no rows$"):
+    with pytest.raises(NotRows, match=r"^holds objects, but no rows$"):
         expect_rows(b'{"code":"internal","message":"zoe@example.com"}')
 
 
