@@ -139,6 +139,6 @@ def test_the_log_tells_of_the_waiting(account: Account) -> None:
     account.sim.add_bundle("2024-01-01", "2024-01-02", 5)
     account.sim.fault(Fault("/get", "429", retry_after="2"))
     log = account.sync().log
-    assert "was over the limit; next try in 2.0 s" in log
+    assert "was over the limit (a web page, '429'); next try in 2.0 s" in log
     assert "waits 2 s for FullStory's limit" in log
     assert "s waited for the rate limit" in log
