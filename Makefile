@@ -43,30 +43,48 @@ image:  ## Build the images, tagged as metadata.yaml says
 
 # -- for developers
 
+# Not measured: the simulators' own tests, and kills, whose counts die with the process.
+UNMEASURED := unit_tests/test_simulator*.py unit_tests/test_kill*.py
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+
+define all_tests
+$(BIN)/coverage erase; \
+$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) unit_tests $(UNMEASURED:%=--ignore-glob '%'); \
+$(BIN)/coverage combine --quiet; \
+$(BIN)/coverage report; \
+$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(UNMEASURED); \
+$(BIN)/python -m pytest integration_tests
+endef
+
 .PHONY: test
 test: lint types  ## Run every check: lint, types, unit tests, Airbyte's standard tests, the image
-	@$(IN_EACH) $(BIN)/python -m pytest $(ARGS) $(END)
+	@$(IN_EACH) $(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(all_tests)) $(END)
 
 .PHONY: lint
-lint: .venv/installed  ## ruff: rules and format; and that what both connectors have is the same in both
+lint: .venv/installed  ## Rules and format of Python and JSON; and that what both connectors have is the same in both
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/python scripts/format_json.py --check
 	@$(BIN)/python scripts/check_twins.py
 
 .PHONY: format
-format: .venv/installed  ## Let ruff mend what it can
+format: .venv/installed  ## Mend what can be mended: ruff, and the layout of JSON
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+	@$(BIN)/python scripts/format_json.py
 
 .PHONY: types
 types: .venv/installed  ## mypy --strict
-	@$(BIN)/mypy scripts
+	@$(BIN)/mypy scripts simkit
 	@cd demo; $(BIN)/mypy --config-file ../pyproject.toml .
 	@$(IN_EACH) $(BIN)/mypy --config-file ../pyproject.toml . $(END)
 
 .PHONY: bench
 bench: .venv/installed  ## Measure against a floor program, as ratios
 	@$(IN_EACH) $(BIN)/python -m bench $(ARGS) $(END)
+
+# The CDK asks for them, and only its tests and its command line import them.
+NOT_IN_IMAGES := boltons click markdown-it-py mdurl pygments rich rich-click
 
 .PHONY: lock
 lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest versions
@@ -76,23 +94,28 @@ lock: .venv/installed  ## Compile the locks anew; with UPGRADE=1 to the newest v
 	    --output-file requirements-dev.lock; \
 	for connector in $(CONNECTORS); do \
 	  compile --python-version 3.13 --python-platform linux --constraint requirements-dev.lock \
-	    --no-emit-package boltons --no-emit-package click $$connector/pyproject.toml \
+	    $(NOT_IN_IMAGES:%=--no-emit-package %) $$connector/pyproject.toml \
 	    --output-file $$connector/requirements.lock; \
 	done; \
 	cd demo; compile --universal --python-version 3.11 pyproject.toml --output-file requirements.lock
+	@$(MAKE) --no-print-directory licenses
+
+.PHONY: licenses
+licenses: .venv/installed  # a part of lock: the environment has to be the new one
+	@$(BIN)/python scripts/list_licenses.py
 
 .PHONY: clean
 clean:  ## Remove environments, databases and caches
 	rm -rf .venv .venv-demo .demo .mypy_cache .ruff_cache demo/.mypy_cache
-	rm -rf source-*/{.pytest_cache,.mypy_cache,.tmp,build,dist,integration_tests/.run}
+	rm -rf source-*/{.coverage*,.hypothesis,.pytest_cache,.mypy_cache,.tmp,build,dist,integration_tests/.run}
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- environments, each from its lock
 
 # editable: the console script runs the code as it stands
-INSTALL_CONNECTORS = pip install -qq --no-deps --no-build-isolation $(CONNECTORS:%=--editable %)
+INSTALL_CONNECTORS = pip install -qq --no-deps --no-build-isolation $(CONNECTORS:%=--editable %) --editable simkit
 
-.venv/installed: requirements-dev.lock $(CONNECTORS:%=%/pyproject.toml)
+.venv/installed: requirements-dev.lock $(CONNECTORS:%=%/pyproject.toml) simkit/pyproject.toml
 	@$(check_python)
 	@echo "Installing $$(grep -c '^[a-z]' $<) packages into .venv ..."
 	@$(PYTHON) -m venv --clear .venv
@@ -101,7 +124,7 @@ INSTALL_CONNECTORS = pip install -qq --no-deps --no-build-isolation $(CONNECTORS
 	@touch $@
 
 # PyAirbyte brings five times as much as everything else here, so it has an environment of its own.
-.venv-demo/installed: demo/requirements.lock $(CONNECTORS:%=%/pyproject.toml)
+.venv-demo/installed: demo/requirements.lock $(CONNECTORS:%=%/pyproject.toml) simkit/pyproject.toml
 	@$(check_python)
 	@$(PYTHON) -m venv --clear .venv-demo
 	@total=$$(grep -c '^[a-z]' $<); echo "PyAirbyte: $$total packages, about 200 MB to download, once"; \

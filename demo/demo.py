@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import subprocess
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenes import SCENES
+
+from simkit.command_line import running
 
 if TYPE_CHECKING:
     import airbyte
@@ -52,12 +51,12 @@ def demo(connectors: Iterable[str]) -> None:
 
 
 def show_scene(connector: str) -> None:
-    with running_simulator(connector) as (address, key):
-        scene = SCENES[connector](address)
+    with running(REPO / connector, **SCENES[connector].options) as simulator:
+        scene = SCENES[connector](simulator)
         scene.prepare()
-        say(f"== {connector}: a simulated {scene.api} answers at {address}")
+        say(f"== {connector}: a simulated {scene.api} answers at {simulator.root}")
         with cache_at(DEMO, scene.schema) as cache:
-            source = source_of(connector, {"api_key": key, **scene.config()})
+            source = source_of(connector, {"api_key": simulator.key, **scene.config()})
             say("First sync: everything")
             source.read(cache)
             say(scene.news)
@@ -79,23 +78,6 @@ def sync_account(connector: str, config: dict[str, Any]) -> None:
         source.read(cache)
         show_tables(cache, since=began)
     say(f"All tables are in {database.relative_to(REPO)}. Run this again to read what changes from now on.")
-
-
-# -- the simulated APIs
-
-
-@contextmanager
-def running_simulator(connector: str) -> Iterator[tuple[str, str]]:
-    """Its address and the API key that it takes."""
-    options = [word for name, value in SCENES[connector].options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "simulator", "--port", "0", *options]
-    with subprocess.Popen(command, cwd=REPO / connector, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            # its first line says: ... http://127.0.0.1:12345 ... key ...
-            said = re.search(r"(http://[^/\s]+).* key (\S+)", (process.stdout or sys.exit("no output")).readline())
-            yield (said[1], said[2]) if said else sys.exit("The simulator does not start")
-        finally:
-            process.terminate()
 
 
 # -- PyAirbyte

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
+
+from simkit.command_line import Running
 
 
 class Scene(ABC):
@@ -17,8 +17,8 @@ class Scene(ABC):
     news: ClassVar[str]
     queries: ClassVar[dict[str, str]]
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, simulator: Running) -> None:
+        self.simulator = simulator
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -30,12 +30,6 @@ class Scene(ABC):
     @abstractmethod
     def happen(self) -> None:
         """Between the syncs: what `news` says."""
-
-    def call(self, command: str, **body: Any) -> Any:
-        """Have the simulator do something, or tell something."""
-        data = json.dumps(body).encode() if body else None
-        with urllib.request.urlopen(f"{self.address}/_simulator/{command}", data) as response:
-            return json.load(response)
 
 
 class Close(Scene):
@@ -65,20 +59,20 @@ class Close(Scene):
     }
 
     def config(self) -> dict[str, Any]:
-        return {"api_url": f"{self.address}/api/v1/", "start_date": "2020-01-01T00:00:00Z"}
+        return {"api_url": self.simulator.url, "start_date": "2020-01-01T00:00:00Z"}
 
     def happen(self) -> None:
-        lead, task = self.call("truth/lead")[0], self.call("truth/task")[0]
-        self.call("change", collection="lead", id=lead["id"], row=_named("Renamed GmbH"))
-        new = self.call("change", collection="lead", action="make", row=_named("Brand New Ltd"))
+        lead, task = self.simulator.ask("truth/lead")[0], self.simulator.ask("truth/task")[0]
+        self.simulator.tell("change", collection="lead", id=lead["id"], row=_named("Renamed GmbH"))
+        new = self.simulator.tell("change", collection="lead", action="make", row=_named("Brand New Ltd"))
         note = {"type": "Note", "lead_id": new["id"], "note": "They called back. Send the contract!"}
-        self.call("change", collection="activity", action="make", row=note)
-        self.call("change", collection="task", id=task["id"], row={"is_complete": True})
-        notes = [row for row in self.call("truth/activity") if row["_type"] == "Note"]
+        self.simulator.tell("change", collection="activity", action="make", row=note)
+        self.simulator.tell("change", collection="task", id=task["id"], row={"is_complete": True})
+        notes = [row for row in self.simulator.ask("truth/activity") if row["_type"] == "Note"]
         oldest = min(notes, key=lambda row: str(row["date_created"]))
-        self.call("change", collection="activity", id=oldest["id"], row={"note": "Edited long after"})
-        contact = self.call("truth/contact")[0]
-        self.call("change", collection="contact", id=contact["id"], action="delete")
+        self.simulator.tell("change", collection="activity", id=oldest["id"], row={"note": "Edited long after"})
+        contact = self.simulator.ask("truth/contact")[0]
+        self.simulator.tell("change", collection="contact", id=contact["id"], action="delete")
 
 
 class FullStory(Scene):
@@ -89,7 +83,7 @@ class FullStory(Scene):
         "events-per-bundle": 2000,
         "downloads-per-minute": 600,
         "latency-ms": 50,
-        "set": 'tricks=["big_ids", "identical", "same_time"]',
+        "tricks": ["big_ids", "identical", "same_time"],
     }
     news = (
         "A day later in FullStory: the next bundle is listed, and so is one from the middle that was late; a setting "
@@ -116,21 +110,21 @@ class FullStory(Scene):
     }
 
     def config(self) -> dict[str, Any]:
-        return {"api_url": self.address, "export_url": self.address, "downloads_per_minute": 600}
+        return {"api_url": self.simulator.url, "export_url": self.simulator.url, "downloads_per_minute": 600}
 
     def prepare(self) -> None:
         self._list_later(10_000_000)
 
     def happen(self) -> None:
         self._list_later(0)
-        self.call("setting", kind="geo")
-        self.call("operation", type="DELETE_USER", details={"uid": "cust-7"})
+        self.simulator.tell("setting", kind="geo")
+        self.simulator.tell("operation", type="DELETE_USER", details={"uid": "cust-7"})
 
     def _list_later(self, seconds: int) -> None:
         """The newest bundle, and one from the middle."""
-        bundles = self.call("bundles")
+        bundles = self.simulator.ask("bundles")
         for bundle in (bundles[3], bundles[-1]):
-            self.call("bundle", action="late", id=bundle["id"], seconds=seconds)
+            self.simulator.tell("bundle", action="late", id=bundle["id"], seconds=seconds)
 
 
 SCENES: dict[str, type[Scene]] = {"source-closeio": Close, "source-fullstory": FullStory}

@@ -1,6 +1,7 @@
 """Compare the files that both connectors have: byte for byte the same, but for the connector's name.
 
-The images are independent, so what they share exists twice. This is the list of it; a fix in one goes into the other.
+The images are independent, so what they share exists twice: all of the folder kit/, its tests, and the files in TWINS.
+A fix in one goes into the other.
 """
 
 from __future__ import annotations
@@ -16,17 +17,41 @@ TWINS = (
     "acceptance-test-config.yml",
     "source_{name}/__main__.py",
     "source_{name}/run.py",
-    "source_{name}/reader.py",
-    "source_{name}/output.py",
+    "unit_tests/hostile.py",
+    "unit_tests/test_configured_catalog.py",
+    "unit_tests/test_derived.py",
+    "unit_tests/test_form.py",
     "integration_tests/airbyte.py",
+    "integration_tests/cat.py",
+    "integration_tests/cat_files.py",
+    "integration_tests/conftest.py",
     "integration_tests/test_airbyte_standards.py",
+    "integration_tests/test_cat.py",
+    "integration_tests/test_commands.py",
     "integration_tests/test_image.py",
 )
 
 
+FOLDERS = ("source_{name}/kit/**/*", "unit_tests/test_kit*.py")
+
+
+def twins() -> list[str]:
+    """Those listed, and whatever either has in the folders that are meant to be the same."""
+    found = {twin for name in (FIRST, SECOND) for pattern in FOLDERS for twin in files(name, pattern)}
+    return [*TWINS, *sorted(found)]
+
+
+def files(name: str, pattern: str) -> list[str]:
+    """The connector's, by their paths, with a stand-in for the name."""
+    root = REPO / f"source-{name}"
+    paths = (path.relative_to(root) for path in root.glob(pattern.format(name=name)) if path.is_file())
+    return [str(path).replace(f"source_{name}", "source_{name}") for path in paths if path.suffix != ".pyc"]
+
+
 def lines(name: str, twin: str) -> list[str]:
     """The file's, with a stand-in for the name."""
-    text = (REPO / f"source-{name}" / twin.format(name=name)).read_text("utf-8")
+    path = REPO / f"source-{name}" / twin.format(name=name)
+    text = path.read_text("utf-8") if path.exists() else "(missing)\n"
     return text.replace(name, "name").replace(name.capitalize(), "Name").splitlines(keepends=True)
 
 
@@ -38,11 +63,12 @@ def difference(twin: str) -> str:
 
 def main() -> None:
     """Print what differs; the exit status says whether anything does."""
-    differences = [difference(twin) for twin in TWINS]
+    found = twins()
+    differences = [difference(twin) for twin in found]
     print(*filter(None, differences), sep="\n", end="")
     if any(differences):
         sys.exit("These files are meant to be the same in both connectors (scripts/check_twins.py).")
-    print(f"{len(TWINS)} files are the same in both connectors")
+    print(f"{len(found)} files are the same in both connectors")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from typing import Any
 
 from source_closeio.streams import STREAMS
 
-from bench.processes import change, request_log, run, simulator
-from bench.programs import Programs, count_records
-from bench.table import Row, times
+from bench.programs import Programs, simulator
+from simkit.processes import run
+from simkit.syncs import count_records
+from simkit.table import Row, times
 
 ALL = [stream.name for stream in STREAMS]
 RATE = 20
@@ -82,7 +83,7 @@ def rate(size: Size) -> Iterator[Row]:
     limits = {"latency-ms": LATENCY_MS, "rate": RATE, "search-rate": RATE}
     with TemporaryDirectory() as folder, simulator(**data, **limits) as close:
         spent = Programs(close, Path(folder)).connector(["leads", "activities", "tasks", "event_log"])
-        asked = request_log(close.url)
+        asked = close.ask("requests")
     answered = [each for each in asked if each["status"] != 429]
     busiest, count = Counter(map(_group, answered)).most_common(1)[0]
     moments = [each["when"] for each in answered if _group(each) == busiest]
@@ -100,9 +101,9 @@ def organization(size: Size) -> Iterator[Row]:
     data = {"activities": rows, "leads": rows // 4, "tasks": rows, "events": rows, "custom-fields": 14}
     limits = {"latency-ms": LATENCY_MS, "rate": RATE, "search-rate": RATE, "organization-factor": 3}
     with TemporaryDirectory() as folder, simulator(**data, **limits) as close:
-        change(close.url, gzip=False)  # or else two processors are too few for so many requests
+        close.tell("settings", gzip=False)  # or else two processors are too few for so many requests
         Programs(close, Path(folder)).connector(ALL)
-        asked = request_log(close.url)
+        asked = close.ask("requests")
     answered = [each for each in asked if each["status"] != 429]
     moments = [each["when"] for each in answered]
     groups = Counter(map(_group, answered))
@@ -120,9 +121,10 @@ def incremental(size: Size) -> Iterator[Row]:
     with TemporaryDirectory() as folder, simulator(**data) as close:
         programs, output = Programs(close, Path(folder)), Path(folder) / "first"
         programs.connector(ALL, output)
-        change(close.url, latency_ms=LATENCY_MS)
+        close.tell("settings", latency_ms=LATENCY_MS)
+        close.forget_requests()
         spent = programs.connector(ALL, state_of=output)
-        asked = request_log(close.url)
+        asked = close.ask("requests")
     start = median(run("-m", "source_closeio", "spec").wall for _ in range(size.repeats))
     bound = len(asked) * LATENCY_MS / 1000 / WORKERS
     wall, least = spent.wall - start, len(set(map(_list, asked)))

@@ -1,7 +1,7 @@
 """The requests that a simulator has answered, one JSON line each: what the floor program sends.
 
 `python -m bench.pages URL`: a process of its own, because a large log would count as memory of the programs
-that are started after it was read (see processes.Spent).
+that are started after it was read (see simkit.processes.Spent).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import sys
 
 import orjson
 
-from bench.processes import request_log
+from simkit.command_line import Running
 
 
 def main(url: str) -> None:
-    for asked in request_log(url):
+    for asked in Running(url, key="").ask("requests"):
         wanted = {name: asked[name] for name in ("method", "path", "params", "body")}
         sys.stdout.buffer.write(orjson.dumps(wanted, option=orjson.OPT_APPEND_NEWLINE))
 

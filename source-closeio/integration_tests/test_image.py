@@ -32,6 +32,11 @@ def test_the_image_is_small(engine: docker.DockerClient, image: Image, capsys: p
     assert added < 75e6
 
 
+def test_the_image_holds_the_list_of_licenses(engine: docker.DockerClient, image: Image) -> None:
+    output = engine.containers.run(image, ["/airbyte/THIRD_PARTY_LICENSES.md"], entrypoint=["cat"], remove=True)
+    assert output == (ROOT / "THIRD_PARTY_LICENSES.md").read_bytes()
+
+
 def test_files_of_the_image(engine: docker.DockerClient, image: Image) -> None:
     """Compiled, since nobody can write bytecode later; owned by root, but for /airbyte; nothing that only builds."""
     script = """

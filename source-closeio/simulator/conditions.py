@@ -52,7 +52,7 @@ class Reader:
     def read(self, node: Node) -> Question:
         """The whole query; raises Refusal for what Close would refuse."""
         question = Question(object_type=self._object_type(node))
-        if question.object_type not in SEARCHABLE or question.object_type in self._settings.search_refused_types:
+        if question.object_type not in SEARCHABLE:
             raise refuse(f"Unknown object type: {question.object_type!r}")
         self._gather(node, question)
         return question
@@ -136,9 +136,6 @@ class Reader:
             raise refuse("A field must be a regular_field or a custom_field.")
         if at.get("object_type") != object_type:
             raise refuse(f"Field object type {at.get('object_type')!r} is not the searched type {object_type!r}.")
-        for prefix, name in self._settings.search_refused_filters:
-            if name == at["field_name"] and object_type.startswith(prefix):
-                raise refuse(f"Unknown field {name!r} of {object_type}.")
         return str(at["field_name"])
 
     def _condition(self, node: Node, object_type: str) -> Test:

@@ -14,10 +14,12 @@ from typing import Any, Final
 
 import orjson
 
+from simkit.reply import Reply
+
 from .settings import Settings
 
 GROUPS: Final = {"POST data/search": "search"}
-"""Method and path prefix -> group; all else is grouped by method and first part of the path."""
+"""Method and path -> group; all else is grouped by method and first part of the path."""
 
 
 @dataclass
@@ -70,10 +72,8 @@ class Limits:
 
     def group(self, method: str, path: str) -> str:
         """The name of the group that a request is counted in."""
-        table = GROUPS | self._settings.rate_groups
-        name = f"{method} {path}"
-        prefixes = [prefix for prefix in table if name == prefix or name.startswith(prefix + "/")]
-        return table[max(prefixes, key=len)] if prefixes else f"{method} {path.split('/', maxsplit=1)[0]}"
+        first = f"{method} {path.split('/', maxsplit=1)[0]}"
+        return GROUPS.get(f"{method} {path}", first)
 
     def count(self, key: str, method: str, path: str) -> Verdict | None:
         """Count one request; None when there are no limits."""
@@ -108,26 +108,27 @@ class Limits:
         return bucket
 
 
-def headers(settings: Settings, verdict: Verdict) -> list[tuple[str, str]]:
-    """The rate limit headers of an answer."""
-    found = []
+def headers(settings: Settings, verdict: Verdict | None) -> dict[str, str]:
+    """The rate limit headers of an answer; none without limits."""
+    found: dict[str, str] = {}
+    if verdict is None:
+        return found
     reset = f"{verdict.reset:.3f}".rstrip("0").rstrip(".") or "0"
     parts = (f"limit={verdict.limit}", f"remaining={verdict.remaining}", f"reset={reset}")
     if settings.rate_headers in ("both", "combined"):
-        found.append(("ratelimit", f"{settings.rate_separator} ".join(parts)))
+        found["ratelimit"] = f"{settings.rate_separator} ".join(parts)
     if settings.rate_headers in ("both", "family"):
-        found += [
-            ("ratelimit-limit", str(verdict.limit)),
-            ("ratelimit-remaining", str(verdict.remaining)),
-            ("ratelimit-reset", str(math.ceil(verdict.reset))),
-        ]
+        found |= {
+            "ratelimit-limit": str(verdict.limit),
+            "ratelimit-remaining": str(verdict.remaining),
+            "ratelimit-reset": str(math.ceil(verdict.reset)),
+        }
     return found
 
 
-def throttled(settings: Settings, verdict: Verdict, shape: str = "") -> tuple[bytes, str, list[tuple[str, str]]]:
-    """Body, content type and extra headers of a 429, in one of the shapes that Close has had."""
+def throttled(settings: Settings, verdict: Verdict, shape: str = "") -> Reply:
+    """A 429 in one of the shapes that Close has had."""
     reset = f"{verdict.reset:.6f}"
-    extra = [("retry-after", str(max(1, math.ceil(verdict.reset))))] if settings.retry_after else []
     flat: dict[str, Any] = {
         "message": "API call count exceeded for this period",
         "rate_endpoint_group": verdict.group,
@@ -136,13 +137,15 @@ def throttled(settings: Settings, verdict: Verdict, shape: str = "") -> tuple[by
         "rate_reset": reset,
         "rate_window": verdict.window,
     }
+    bodies = {
+        "text": b"<html><body><h1>429 Too Many Requests</h1></body></html>",
+        "nested": orjson.dumps({"error": flat}),
+        "flat": orjson.dumps(flat),
+        "string": orjson.dumps({"error": "Too many requests."}),
+        "header": b"",
+    }
     shape = shape or settings.throttle_shape
-    if shape == "text":
-        return b"<html><body><h1>429 Too Many Requests</h1></body></html>", "text/html", extra
-    if shape == "nested":
-        return orjson.dumps({"error": flat}), "application/json", extra
-    if shape == "flat":
-        return orjson.dumps(flat), "application/json", extra
-    if shape == "string":
-        return orjson.dumps({"error": "Too many requests."}), "application/json", extra
-    return b"", "application/json", extra
+    reply = Reply(429, {"content-type": "text/html" if shape == "text" else "application/json"}, bodies[shape])
+    if settings.retry_after:
+        reply.headers["retry-after"] = str(max(1, math.ceil(verdict.reset)))
+    return reply

@@ -65,10 +65,8 @@ class Pages:
         most = settings.longest(settings.max_limits, endpoint.path)
         if most is not None and limit > most:
             raise self._too_large("limit", most)
-        cap = settings.longest(settings.skip_caps, endpoint.path)
-        cap = settings.skip_cap if cap is None else cap
-        if skip > cap:
-            raise self._too_large("skip", cap)
+        if skip > settings.skip_cap:
+            raise self._too_large("skip", settings.skip_cap)
         return skip, limit
 
     def _too_large(self, what: str, most: int) -> Refusal:
@@ -151,6 +149,8 @@ class Pages:
             found.append(("id", {str(params["id"])}))
         if self._settings.archived_hidden and "is_archived" in names and "is_archived" not in dict(found):
             found.append(("is_archived", {"False", "None"}))
+        if endpoint.path == "send_as" and not found:  # "allowing_user_id = caller is assumed"
+            found.append(("allowing_user_id", {row["id"] for row in self._data["user"].rows()[:1]}))
         if endpoint.path == "saved_search" and not any(name == "type" for name, _ in found):
             found.append(("type", {"lead"}))  # "default only lead"
         return found
@@ -214,7 +214,7 @@ class Pages:
         else:
             rows = [collection.raw(slot) for slot in slots]
         body = b'{"data":[' + b",".join(rows) + b"]"
-        if endpoint.paging == "offset" or self._settings.has_more_on_unpaged:
+        if endpoint.paging == "offset" and self._settings.has_more:
             body += b',"has_more":' + (b"true" if more else b"false")
         if endpoint.total:
             body += b',"total_results":%d' % total

@@ -23,6 +23,9 @@ from .settings import Settings
 from .store import Change, Collection, Kinds, Row
 
 MAX_CURSORS: Final = 5000
+MAX_LIMIT: Final = 200  # rows on a page
+MAX_FIELDS: Final = 100  # names in _fields
+UNSORTABLE: Final = frozenset({("opportunity", "id")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,18 @@ class Search:
             answer["cursor"] = self._issue(page[-1].place, walked + len(page), query)
         if body.get("include_counts"):
             total = self._count(question)
-            answer["count"] = {
-                "limited": min(total, most) if body.get("results_limit") else total,
-                "total": total,
-            }
+            answer |= self._counted(total, min(total, most) if body.get("results_limit") else total)
         return b'{"data":[' + rows + b"]," + orjson.dumps(answer)[1:]
+
+    def _counted(self, total: int, limited: int) -> Row:
+        shapes: dict[str, Row] = {
+            "object": {"count": {"limited": limited, "total": total}},
+            "total": {"count": {"total": total}},
+            "count": {"count": {"count": total}},
+            "number": {"count": total},
+            "none": {},
+        }
+        return shapes[self._settings.search_count]
 
     # -- the request --------------------------------------------------------------------------------------
 
@@ -126,16 +136,15 @@ class Search:
             name = str(at.get("field_name") or at.get("custom_field_id") or "")
             if not name or at.get("object_type", question.object_type) != question.object_type:
                 raise bad_field("sort", "Invalid sort field.")
-            for prefix, refused in self._settings.search_refused_sorts:
-                if name == refused and question.object_type.startswith(prefix):
-                    raise bad_field("sort", f"Cannot sort {question.object_type} by {name!r}.")
+            if (question.object_type, name) in UNSORTABLE:
+                raise bad_field("sort", f"Cannot sort {question.object_type} by {name!r}.")
             keys.append(Key(name, each.get("direction") == "desc"))
         return keys or [Key("date_updated", True)]
 
     def _limit(self, body: Row) -> int:
         limit = whole_or(body.get("_limit"), 100)
-        if limit > self._settings.search_max_limit:
-            raise bad_field("_limit", f"Input should be less than or equal to {self._settings.search_max_limit}")
+        if limit > MAX_LIMIT:
+            raise bad_field("_limit", f"Input should be less than or equal to {MAX_LIMIT}")
         return limit
 
     def _resume(self, name: Any, query: bytes) -> Cursor | None:
@@ -243,7 +252,7 @@ class Search:
         if not isinstance(asked, dict):
             raise bad_field("_fields", "Invalid.")
         names = asked.get(object_type) or asked.get(object_type.split(".", maxsplit=1)[0]) or []
-        if len(names) > self._settings.search_max_fields:
+        if len(names) > MAX_FIELDS:
             raise bad_request("List is too long.")
         return [str(name) for name in names]
 

@@ -6,9 +6,11 @@ against each plausible Close.  All of it may be changed while the simulator runs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+
+from simkit.settings import BaseSettings
 
 API_KEY = "api_5hXqVm0ZkT7c1sWnE3RbYd.4Jp9uLrGv2KfQoN6xAaHiB"
 
@@ -27,11 +29,10 @@ def _max_limits() -> dict[str, int]:
 
 
 @dataclass
-class Settings:
-    """Options of one simulator; each field is also an option of `python -m simulator` unless it is a table."""
+class Settings(BaseSettings):
+    """Options of one simulator; each field is also an option of `python -m simulator`."""
 
     # -- the data, made once at the start -----------------------------------------------------------------
-    seed: int = 1
     leads: int = 40
     activities: int = 400
     tasks: int = 80
@@ -44,13 +45,11 @@ class Settings:
     now: datetime | None = None  # a clock that stands still; None is the real time
     api_key: str = API_KEY
     role: Literal["admin", "user", "restricted"] = "admin"  # restricted: without view_all_leads
-    latency_ms: float = 0.0
     gzip: bool = True
-    verbose: bool = False  # a line on stderr for each request
     # -- offset lists -------------------------------------------------------------------------------------
     max_limits: dict[str, int] = field(default_factory=_max_limits)  # longest matching path prefix wins
     skip_cap: int = 250_000
-    skip_caps: dict[str, int] = field(default_factory=dict)  # path prefix -> cap, before skip_cap
+    has_more: bool = True  # False: no list says whether there is more
     cap_wording: Literal["old", "new"] = "old"
     precision: Literal["truncate", "exact"] = "truncate"  # of date filters on activities
     threads_in_activity_list: bool = False  # documented: /activity/ has no EmailThread unless thread_emails asks
@@ -59,7 +58,6 @@ class Settings:
     max_ids: int = 0  # 400 above that many id__in; 0 is no limit
     answered_ids: int = 0  # an id__in of more is answered in part, without a word; 0 is no limit
     max_url: int = 0  # 414 for a longer URL; 0 is no limit.  Close advises a POST above some 2,000 characters
-    has_more_on_unpaged: bool = False
     archived_hidden: bool = True  # archived templates and forms are listed only if is_archived asks for them
     forbidden: dict[str, tuple[int, Any] | None] = field(default_factory=dict)  # path prefix -> (status, body)
     # -- search -------------------------------------------------------------------------------------------
@@ -67,12 +65,8 @@ class Settings:
     search_cap: int = 10_000
     search_precision: Literal["exact", "second"] = "exact"
     search_lag: float = 0.0  # seconds until a write can be found
+    search_count: Literal["object", "total", "count", "number", "none"] = "object"  # its shape
     search_custom: Literal["flat", "nested"] = "flat"
-    search_max_fields: int = 100
-    search_max_limit: int = 200
-    search_refused_sorts: set[tuple[str, str]] = field(default_factory=lambda: {("opportunity", "id")})
-    search_refused_filters: set[tuple[str, str]] = field(default_factory=set)  # (type prefix, field) -> 400
-    search_refused_types: set[str] = field(default_factory=set)
     # -- event log ----------------------------------------------------------------------------------------
     event_log: bool = True  # False: the plan lacks it, 400
     event_days: int = 30
@@ -84,7 +78,6 @@ class Settings:
     rate_window: float = 1.0  # seconds; a bucket holds rate * rate_window
     search_rate: float | None = None  # None: four fifths of rate, as observed
     organization_factor: float = 3.0
-    rate_groups: dict[str, str] = field(default_factory=dict)  # "GET activity/call" prefix -> own group name
     algorithm: Literal["window", "token"] = "window"
     rate_headers: Literal["both", "combined", "family", "none"] = "both"
     rate_separator: Literal[",", ";"] = ","
@@ -105,13 +98,9 @@ class Settings:
         }
         return cls(**(nothing | changes))
 
-    def change(self, **changes: Any) -> None:
-        """Set several options at once; KeyError for an unknown one."""
-        known = {each.name for each in fields(self)}
-        for name, value in changes.items():
-            if name not in known:
-                raise KeyError(name)
-            setattr(self, name, value)
+    def __setattr__(self, name: str, value: object) -> None:
+        text = name == "now" and isinstance(value, str)
+        super().__setattr__(name, datetime.fromisoformat(str(value)) if text else value)
 
     def longest(self, table: dict[str, Any], path: str) -> Any | None:
         """The value of the longest prefix of the path in a table, or None."""

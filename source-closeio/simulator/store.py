@@ -10,12 +10,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from random import Random
 from threading import RLock
 from typing import Any, Final, Protocol
 
 import orjson
 
-from .moments import parse_loosely
+from .moments import NULL, parse_loosely
 
 Row = dict[str, Any]
 Kinds = frozenset[str] | None
@@ -157,6 +158,7 @@ class Collection:
         self.observers: list[Callable[[Change], None]] = []
         self.hidden_fields = hidden
         self.deleted: list[Row] = []
+        self.missing = NULL  # where a row without a moment stands in an ascending order
         self._now, self._stamp, self._new_id, self._lock = now, stamp, new_id, lock
         self._bulk: Bulk = bulk or NoBulk()
         self._kind_of_row = kind_of or (lambda row: str(row.get("_type", "")))
@@ -237,6 +239,14 @@ class Collection:
         """Every row by its key."""
         return {row[self.key]: row for row in self.rows()}
 
+    def shuffle_ties(self, chance: Random) -> None:
+        """From now on, rows of the same moment stand in another order."""
+        with self._lock:
+            places: dict[int, float] = {}
+            self._tie = lambda slot: places.setdefault(slot, chance.random())
+            self._indexes.clear()
+            self.version += 1
+
     def __len__(self) -> int:
         return self._bulk.count - len(self._gone) + len(self._added)
 
@@ -312,7 +322,7 @@ class Collection:
             known = self._bulk.moments(name)
             if known is not None:
                 return known[slot]
-        return parse_loosely(self.value(slot, name))
+        return self._moment_of(self.value(slot, name))
 
     def index(self, name: str, kinds: Kinds = None) -> Index:
         """The slots (of some kinds) ordered by a moment; made when first asked for, then kept up to date."""
@@ -339,7 +349,7 @@ class Collection:
         kind = self._kind_of_row(row)
         for (kinds, name), index in self._indexes.items():
             if kinds is None or kind in kinds:
-                index.insert(parse_loosely(row.get(name)), slot)
+                index.insert(self._moment_of(row.get(name)), slot)
         self.version += 1
 
     def _unstore(self, slot: int) -> None:
@@ -348,6 +358,10 @@ class Collection:
             if kinds is None or kind in kinds:
                 index.remove(self.moment(slot, name), slot)
         self.version += 1
+
+    def _moment_of(self, value: Any) -> int:
+        moment = parse_loosely(value)
+        return self.missing if moment == NULL else moment
 
     def _tell(self, change: Change) -> None:
         for observer in self.observers:

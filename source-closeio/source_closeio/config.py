@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from source_closeio.kit import times
-from source_closeio.kit.config import base_url, start_date, whole_number, yes_or_no
-from source_closeio.kit.errors import config_error
+from source_closeio.kit.config import api_key, base_url, start_date, whole_number, yes_or_no
 
 DEFAULT_URL = "https://api.close.com/api/v1/"
 
@@ -22,22 +21,19 @@ class Config:
     start_date: datetime | None
     lookback: timedelta
     include_transcripts: bool
+    mark_deleted_rows: bool
     num_workers: int
     api_url: str
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
         """Raises AirbyteTracedException (config error) with a sentence that says what to do."""
-        key = raw.get("api_key")
-        if not isinstance(key, str) or not key.strip():
-            raise config_error("The API key is missing. Make one in Close under Settings > Developer > API Keys.")
-        if not key.isascii():
-            raise config_error("The API key holds characters that Close does not use. Copy it from Close once more.")
         return cls(
-            api_key=key.strip(),
+            api_key=api_key(raw, "Make one in Close under Settings > Developer > API Keys."),
             start_date=start_date(raw),
             lookback=timedelta(hours=whole_number(raw, "lookback_window_hours", 24, 0, 720)),
             include_transcripts=yes_or_no(raw, "include_transcripts"),
+            mark_deleted_rows=yes_or_no(raw, "mark_deleted_rows", default=True),
             num_workers=whole_number(raw, "num_workers", 8, 1, 32),
             api_url=base_url(raw, "api_url", DEFAULT_URL) + "/",
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream
+from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_closeio.access import probe, prove_use
 from source_closeio.config import Config
-from source_closeio.event_log.change_reading import EventReader
 from source_closeio.event_log.changes import Changes
 from source_closeio.families.custom_fields import columns, definitions
+from source_closeio.families.events import UnlistedEventStream
 from source_closeio.http import errors
 from source_closeio.http.api import TIMING, CloseApi
 from source_closeio.kit.contract import Page
@@ -22,6 +24,10 @@ from source_closeio.kit.source import KitSource, States
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS, EventLog
 
+_SPARE_WORKERS = 16
+"""So many lists of activities share one rate limit: while workers wait for it, others read what is under another."""
+_GENERATION = "generation_id"
+
 logger = logging.getLogger("airbyte")
 
 
@@ -30,8 +36,9 @@ class SourceCloseio(KitSource[Config, CloseApi]):
 
     server = "Close"
 
-    def __init__(self, timing: Timing = TIMING) -> None:
+    def __init__(self, timing: Timing = TIMING, spare_workers: int = _SPARE_WORKERS) -> None:
         self._timing = timing
+        self._spare_workers = spare_workers
 
     def parse_config(self, raw: Mapping[str, Any]) -> Config:
         return Config.parse(raw)
@@ -43,62 +50,82 @@ class SourceCloseio(KitSource[Config, CloseApi]):
         return [stream.name for stream in STREAMS]
 
     def verify(self, api: CloseApi) -> None:
-        """Ask Close who we are. A key that sees only a part is good, with a warning in the log."""
+        """Ask Close who we are, and whether we may read anything. A key that sees only a part is good, with a warning
+        in the log."""
         try:
-            me = api.client("check", self._timing.check_patience).get("me/")
+            me = api.me(api.client("check", self._timing.check_patience))
+            if not me.get("id"):
+                raise errors.nobody(api.host)
+            prove_use(api, me, STREAMS)
         except (errors.CloseError, AirbyteTracedException) as error:
             raise errors.as_sentence(error) from error
-        _warn_of_partial_view(me)
 
     def streams(self, api: CloseApi, config: Config) -> Sequence[AirbyteStream]:
-        """The streams, with the organization's own custom fields as columns."""
+        """The streams that Close gives, with the organization's own custom fields as columns."""
         fields = _custom_fields(api)
-        return [_catalog_entry(stream(api, config), fields) for stream in STREAMS]
+        refused = probe(api, STREAMS).refused
+        for name, refusal in refused.items():
+            logger.warning(f"{name} is left out of the catalog. {refusal}")
+        return [_catalog_entry(stream, fields) for stream in STREAMS if stream.name not in refused]
 
     def reader(
         self, api: CloseApi, config: Config, chosen: Sequence[ConfiguredAirbyteStream], states: States
     ) -> Reader:
+        api.learn_clock()
         known = {stream.name: stream for stream in STREAMS}
-        streams = [known[each.stream.name](api, config) for each in chosen]
-        _share_event_log(streams, states, EventLog(api, config))
-        # More threads than requests in flight, for some wait for the rate limit of their stream's endpoints, or for
-        # the event log.
-        return Reader(streams, states, config.num_workers + len(streams) - 1)
+        changes = Changes()
+        wanted = [_Wanted.read(each, states) for each in chosen]
+        streams = [known[each.name](api, each.config(config), changes, each.state, each.said) for each in wanted]
+        # Those that need the event log learn from its stream where that is selected too, so that it is read once.
+        is_unlisted = changes.since is not None and EventLog.name not in {each.name for each in wanted}
+        unlisted = [UnlistedEventStream(api, config, changes, {})] if is_unlisted else []
+        workers = config.num_workers + self._spare_workers
+        return Reader(streams, {each.name: each.state for each in wanted}, workers, unlisted)
 
 
-def _share_event_log(streams: Sequence[CloseStream], states: States, log_of_nobody: EventLog) -> None:
-    """All streams that go by the event log share one reading of it: that of the stream event_log, if it is selected."""
-    readers = [stream for stream in streams if isinstance(stream, EventReader)]
-    wanted = [since for stream in readers if (since := stream.events_since(states.get(stream.name, {})))]
-    selected = next((stream for stream in streams if isinstance(stream, EventLog)), None)
-    since = min(wanted, default=None)
-    changes = Changes(selected or log_of_nobody, since, log_is_selected=selected is not None)
-    for stream in readers:
-        stream.changes = changes
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the connection asks of one stream.
 
+    A full refresh reads everything again, unless it goes on after an attempt that was cut off. The platform numbers
+    refreshes (`generation_id`), and gives the attempts of one refresh the same number; older ones, and other programs,
+    give none, and then no state is taken for an attempt's.
+    """
 
-def _warn_of_partial_view(me: Mapping[str, Any]) -> None:
-    """A role without the permission `view_all_leads` sees the leads that are assigned to it, and what belongs to
-    them (https://developer.close.com/api/resources/roles); Close does not say that rows are missing."""
-    for membership in me.get("memberships") or []:
-        granted = membership.get("permissions_granted")
-        if isinstance(granted, list) and "view_all_leads" not in granted:
-            logger.warning(
-                "The user of this API key may not view all leads (permission view_all_leads). Leads that it does not "
-                "see, and their activities and tasks, will be missing. Use the key of an administrator to get all."
-            )
-            return
+    name: str
+    state: Mapping[str, Any]
+    said: Mapping[str, Any]
+    """What the stream's states say besides, for the next attempt."""
+    is_incremental: bool
+
+    @classmethod
+    def read(cls, chosen: ConfiguredAirbyteStream, states: States) -> _Wanted:
+        state = states.get(chosen.stream.name, {})
+        if chosen.sync_mode is SyncMode.incremental:
+            return cls(chosen.stream.name, state, {}, is_incremental=True)
+        generation = chosen.generation_id
+        goes_on = generation is not None and state.get(_GENERATION) == generation
+        said = {} if generation is None else {_GENERATION: generation}
+        return cls(chosen.stream.name, state if goes_on else {}, said, is_incremental=False)
+
+    def config(self, config: Config) -> Config:
+        """Deleted rows are marked where they can be in the table already."""
+        return replace(config, mark_deleted_rows=config.mark_deleted_rows and self.is_incremental)
 
 
 def _custom_fields(api: CloseApi) -> Page:
+    """Raises AirbyteTracedException: without these columns the catalog would look like a change of the schema, and
+    destinations would drop them."""
+    client = api.client("custom_fields", api.timing.check_patience)
     try:
-        return [field for page in definitions(api.client("custom_fields", api.timing.check_patience)) for field in page]
+        return [field for page in definitions(client, required=("lead", "contact", "opportunity")) for field in page]
     except errors.CloseError as error:
-        logger.warning(f"The catalog will lack the columns of custom fields. {error}")
-        return []
+        raise errors.no_custom_fields(error) from error
+    except AirbyteTracedException as error:
+        raise errors.as_sentence(error) from error
 
 
-def _catalog_entry(stream: CloseStream, fields: Page) -> AirbyteStream:
+def _catalog_entry(stream: type[CloseStream], fields: Page) -> AirbyteStream:
     own: dict[str, Any] = {}
     for object_type in stream.custom_fields_of:
         own.update(columns(fields, object_type))

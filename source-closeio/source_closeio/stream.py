@@ -1,53 +1,81 @@
-"""The base of every stream: its place in the catalog, its windows, its state."""
+"""The base of every stream: its place in the catalog, its slices, its state."""
 
 from __future__ import annotations
 
 import json
 import logging
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
+from airbyte_cdk.models import AirbyteStream, SyncMode
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
+from source_closeio.event_log.changes import Changes
 from source_closeio.http import errors
 from source_closeio.http.api import Client, CloseApi
 from source_closeio.kit import times
 from source_closeio.kit.contract import Estimate, Page
+from source_closeio.kit.errors import config_error
 from source_closeio.paging.windows import MOST_PARTS, Frontier, Progress, Window
-
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger("airbyte")
 
 
-class CloseStream(ABC):
-    """One stream, read in windows of time. State: {cursor_field: everything before this time was read}.
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What changed outside the windows, as the event log tells."""
 
-    Subclasses in streams.py say what Close has; those in lists.py, search.py and events.py how to page it.
+
+@dataclass(frozen=True, slots=True)
+class Parents:
+    """The rows that belong to these."""
+
+    ids: tuple[str, ...]
+
+
+Slice = Window | Changed | Parents
+
+
+class CloseStream(ABC):
+    """One stream, read in windows of time. State: {window_field: everything before this time was read}.
+
+    Subclasses in streams.py say what Close has; those in families/ how it is read.
     """
 
     name: ClassVar[str]
-    primary_key: ClassVar[str] = "id"
-    cursor_field: ClassVar[str] = "date_updated"
-    is_incremental: ClassVar[bool] = True
-    """False: put out whole on each sync, without a state."""
+    primary_key: ClassVar[tuple[str, ...]] = ("id",)
+    cursor_field: ClassVar[str] = ""
+    """Destinations keep the row in which it is highest, so it must grow with each version of a row. Empty: the stream
+    is put out whole on each sync, without a state."""
     custom_fields_of: ClassVar[tuple[str, ...]] = ()
     """Object types whose custom fields occur as `custom.cf_...` columns of this stream."""
     lookback: timedelta = timedelta(0)
-    """How far before the saved cursor a sync starts again."""
+    """How far before the saved position a sync starts again."""
     rows_per_window: ClassVar[int] = 2000
     """A window that seems to hold more than twice as many is split."""
 
-    def __init__(self, api: CloseApi, config: Config) -> None:
+    def __init__(
+        self,
+        api: CloseApi,
+        config: Config,
+        changes: Changes,
+        state: Mapping[str, Any],
+        said_in_states: Mapping[str, Any] | None = None,
+    ) -> None:
         self.api = api
         self.config = config
+        self.changes = changes
         self.client: Client = api.client(self.name)
+        self.said_in_states = said_in_states or {}
+        self.since = self.events_since(state)
+        """From when on the event log is needed; None if it is not."""
+        changes.want(self.since, self.kinds if config.mark_deleted_rows else ())
         self.saved: datetime | None = None
         """Up to where earlier syncs have read; None on the first sync."""
         self.undated: set[Any] = set()
@@ -55,21 +83,33 @@ class CloseStream(ABC):
         self._frontier: Frontier | None = None
         self._estimated = False
 
+    @property
+    def window_field(self) -> str:
+        """The field that windows and state go by."""
+        return self.cursor_field
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the event log calls the objects whose deleted rows are marked; `task.` stands for all kinds of tasks."""
+        return ()
+
     # catalog
 
-    def as_airbyte_stream(self, custom_columns: Mapping[str, Any]) -> AirbyteStream:
+    @classmethod
+    def as_airbyte_stream(cls, custom_columns: Mapping[str, Any]) -> AirbyteStream:
         """The catalog's entry, with the organization's own custom fields as columns."""
-        schema = self.json_schema()
+        schema = cls.json_schema()
         schema["properties"].update(custom_columns)
         modes = [SyncMode.full_refresh, SyncMode.incremental]
+        is_incremental = bool(cls.cursor_field)
         return AirbyteStream(
-            name=self.name,
+            name=cls.name,
             json_schema=schema,
-            supported_sync_modes=modes if self.is_incremental else modes[:1],
-            source_defined_cursor=self.is_incremental,
-            default_cursor_field=[self.cursor_field] if self.is_incremental else None,
-            source_defined_primary_key=[[self.primary_key]],
-            is_resumable=self.is_incremental,
+            supported_sync_modes=modes if is_incremental else modes[:1],
+            source_defined_cursor=is_incremental,
+            default_cursor_field=[cls.cursor_field] if is_incremental else None,
+            source_defined_primary_key=[[field] for field in cls.primary_key],
+            is_resumable=is_incremental,
         )
 
     @classmethod
@@ -78,40 +118,52 @@ class CloseStream(ABC):
         schema: dict[str, Any] = json.loads(text)
         return schema
 
-    # reader.Stream
+    # kit.contract.Stream
 
     def open(self, state: Mapping[str, Any]) -> None:
         self.saved = self._read_state(state)
         self._frontier = Frontier(Window(self.first_second(self.saved), None))
 
-    def take_slice(self) -> Window | None:
+    def take_slice(self) -> Slice | None:
         return self._frontier.take() if self._frontier else None
 
     def has_slices(self) -> bool:
         return bool(self._frontier and self._frontier.waiting())
 
-    @abstractmethod
-    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
-        """The rows of the window, page by page."""
+    def is_waiting(self) -> bool:
+        return False
 
-    def finish_slice(self, window: Window) -> Mapping[str, Any]:
-        self.frontier.close(window)
-        done = self.frontier.low_water() or self.api.sync_start
-        if not self.is_incremental:
+    def read_slice(self, stream_slice: Slice) -> Iterator[Page | Estimate]:
+        match stream_slice:
+            case Window():
+                return self.read_window(stream_slice)
+            case Changed():
+                return self.read_changes()
+            case Parents(ids):
+                return self.read_parents(ids)
+
+    def finish_slice(self, stream_slice: Slice) -> Mapping[str, Any]:
+        if isinstance(stream_slice, Window):
+            self.frontier.close(stream_slice)
+        if not self.cursor_field:
             return {NO_CURSOR_STATE_KEY: True}
         # Rows dated in the future are read, but only time can say that none is added before them; and a
         # lookback starts below what the last sync had saved.
+        done = self.frontier.low_water() or self.api.sync_start
         done = max(min(done, self.api.sync_start), self.saved or done)
-        return {self.cursor_field: times.to_text(times.floor_second(done))}
+        return {self.window_field: times.to_text(times.floor_second(done)), **self.said_in_states}
 
     def stop(self) -> None:
+        usage = self.client.usage
+        if usage.left_out and not self.client.stopped.is_set():
+            logger.warning(
+                f"{self.name}: {usage.left_out:,} objects are left out, because Close refuses them to this key or no "
+                f"longer has them. The first: {usage.left_out_because}"
+            )
         self.client.stopped.set()
 
     def explain(self, error: BaseException) -> AirbyteTracedException:
         return errors.as_traced(error, self.name)
-
-    def is_waiting(self) -> bool:
-        return False
 
     def usage(self) -> str:
         usage = self.client.usage
@@ -119,7 +171,35 @@ class CloseStream(ABC):
         upto = f"complete up to {done:%Y-%m-%d %H:%M}, " if done else ""
         return f"{upto}{usage.requests:,} requests, workers waited {usage.waited_seconds:.0f} s for the rate limit"
 
-    # for subclasses
+    # asked by discover
+
+    is_probed: ClassVar[bool] = True
+    """Does one list decide about the stream?"""
+
+    def probe(self) -> None:
+        """One small request. Raises CloseError where plan or role do not give this stream."""
+        if self.is_probed:
+            self.client.get_list(self.probe_path, {"_limit": 1})
+
+    @property
+    def probe_path(self) -> str:
+        """The list that decides about the stream."""
+        raise NotImplementedError
+
+    # for subclasses: a reader for each kind of slice that they plan
+
+    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+        raise NotImplementedError
+
+    def read_changes(self) -> Iterator[Page]:
+        raise NotImplementedError
+
+    def read_parents(self, ids: tuple[str, ...]) -> Iterator[Page]:
+        raise NotImplementedError
+
+    def events_since(self, state: Mapping[str, Any]) -> datetime | None:
+        """From when on this stream needs the event log, if it starts from this state; None if it needs none."""
+        return None
 
     @property
     def frontier(self) -> Frontier:
@@ -131,7 +211,7 @@ class CloseStream(ABC):
         """Where this sync starts reading, inclusive."""
         if saved is None:
             return self.config.first_start(self.api.sync_start)
-        start = times.floor_second(max(saved, _EARLIEST) - self.lookback)
+        start = times.floor_second(max(saved, times.EPOCH + self.lookback) - self.lookback)
         return max(start, self.config.start_date) if self.config.start_date else start
 
     def estimate(self, rows: int | None) -> Iterator[Estimate]:
@@ -165,16 +245,15 @@ class CloseStream(ABC):
         return True
 
     def _read_state(self, state: Mapping[str, Any]) -> datetime | None:
-        value = state.get(self.cursor_field) if self.is_incremental else None
+        value = state.get(self.window_field) if self.cursor_field else None
         if value is None or value == "":
             return None
         saved = times.parse_or_none(value)
         if saved is None:
-            raise AirbyteTracedException(
-                message=f"The saved state of stream {self.name} cannot be read: {self.cursor_field} is {value!r}, "
-                "not a date. Reset (clear) the stream, and it will be read from the start date.",
-                internal_message="unreadable state",
-                failure_type=FailureType.config_error,
+            raise config_error(
+                f"The saved state of stream {self.name} cannot be read: {self.window_field} is {value!r}, not a date. "
+                "Reset (clear) the stream, and it will be read from the start date.",
+                "unreadable state",
             )
         if saved > self.api.sync_start:
             logger.warning(f"{self.name}: the saved state lies in the future ({value}); going on from now.")

@@ -1,29 +1,30 @@
 """WHAT Close has: one class per stream, and the one ordered registry.
 
 To add a stream: a class here, schemas/<name>.json, sample data in the simulator, and a row in the README's table;
-the tests over STREAMS insist on the rest. HOW Close behaves stands in activities.py, events.py, lists.py, search.py
-and tasks.py.
+the tests over STREAMS insist on the rest. HOW Close behaves stands in families/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
-from source_closeio.event_log.deletions import DeletionStream
-from source_closeio.event_log.events import EventStream
 from source_closeio.families.activities import ActivityStream
 from source_closeio.families.comments import CommentStream
 from source_closeio.families.custom_fields import definitions
-from source_closeio.families.custom_objects import CustomObjectStream
+from source_closeio.families.custom_objects import each_type
+from source_closeio.families.deletions import DeletionStream
+from source_closeio.families.events import EventStream
+from source_closeio.families.lists import ChangedListStream, ListStream
 from source_closeio.families.opportunities import OpportunityStream
 from source_closeio.families.organizations import MembershipStream, OrganizationStream
 from source_closeio.families.per_parent import GroupStream, SubscriptionStream
+from source_closeio.families.search import SearchStream
 from source_closeio.families.smart_views import SmartViewStream
 from source_closeio.families.tasks import TaskStream
 from source_closeio.http.api import Params
 from source_closeio.kit.contract import Page
-from source_closeio.paging.lists import ChangedListStream, ListStream
-from source_closeio.paging.search import SearchStream
+from source_closeio.paging.pages import whole_list
 from source_closeio.stream import CloseStream
 
 _ARCHIVED_TOO: tuple[Params, ...] = ({}, {"is_archived": "true"})
@@ -56,12 +57,22 @@ class Opportunities(OpportunityStream):
     custom_fields_of = ("opportunity",)
 
 
-class CustomObjects(CustomObjectStream):
+class CustomObjects(SearchStream):
     """https://developer.close.com/api/resources/custom-objects"""
 
     name = "custom_objects"
     object_type = "custom_object"
     custom_fields_of = ("custom_object_type",)
+
+    def probe(self) -> None:
+        each_type(self.client)
+
+    def conditions(self) -> list[Mapping[str, str]]:
+        return self._types
+
+    @cached_property
+    def _types(self) -> list[Mapping[str, str]]:
+        return each_type(self.client)
 
 
 class Activities(ActivityStream):
@@ -197,6 +208,7 @@ class CustomFields(ChangedListStream):
     """The definitions of custom fields, of all object types. https://developer.close.com/api/resources/custom-fields"""
 
     name = "custom_fields"
+    is_probed = False
 
     def pages(self) -> Iterator[Page]:
         return definitions(self.client)
@@ -363,7 +375,7 @@ class UnsubscribedEmails(ListStream):
 
     name = "unsubscribed_emails"
     path = "unsubscribe/email/"
-    primary_key = "email"
+    primary_key = ("email",)
 
 
 class Dialers(ListStream):
@@ -385,6 +397,11 @@ class SendAs(ListStream):
 
     name = "send_as"
     path = "send_as/"
+
+    def pages(self) -> Iterator[Page]:
+        """Where the caller allows others, and where others allow the caller: unless told, Close lists the first."""
+        me = self.api.me(self.client).get("id")
+        return whole_list(self.client, self.path, ({"allowing_user_id": me}, {"allowed_user_id": me}) if me else ({},))
 
 
 class IntegrationLinks(ListStream):

@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import AirbyteStream
 from simulator import CloseSimulator, Settings
+from unit_tests.syncs import catalog
 
 
 @pytest.fixture
@@ -19,3 +21,10 @@ def close() -> Iterator[Callable[..., CloseSimulator]]:
             return running.enter_context(CloseSimulator(settings or Settings.empty(**changes)))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def discovered() -> list[AirbyteStream]:
+    """What `discover` answers to a key that may see everything."""
+    with CloseSimulator(Settings.empty()) as sim:
+        return list(catalog(sim).values())

@@ -10,8 +10,8 @@ import pytest
 from airbyte_cdk.models import AirbyteStateBlob, AirbyteStateMessage
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
-from source_closeio.http import api
-from unit_tests.syncs import Sync, saved, sync
+from source_closeio.streams import STREAMS
+from unit_tests.syncs import Sync, assert_not_offered, hurry, saved, sync, table
 
 Close = Callable[..., CloseSimulator]
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -59,7 +59,20 @@ class TestEdits:
 
         assert set(second.table("activities")) == set(ids[:150] + ids[300:310])
         assert len(second.rows("activities")) == 160
-        assert first.table("activities") | second.table("activities") == sim.data["activity"].truth
+        assert table("activities", first, second) == sim.data["activity"].truth
+
+    @pytest.mark.parametrize("stream", ["activities", "meeting_activities"])
+    @pytest.mark.parametrize("days", [-3, 3])
+    def test_that_move_a_meeting_to_another_day_win(self, close: Close, stream: str, days: int) -> None:
+        """Destinations keep the row with the highest published cursor: `date_created` would keep the later day."""
+        sim = close()
+        (meeting,) = add(sim, kind="Meeting")
+        first = sync(sim, stream)
+        sim.data["activity"].update(meeting, date_created=(LONG_AGO + timedelta(days=days)).isoformat())
+
+        second = sync(sim, stream, state=first.state)
+
+        assert table(stream, first, second) == sim.data["activity"].truth
 
     def test_are_taken_in_once(self, close: Close, also: tuple[str, ...]) -> None:
         sim = close()
@@ -85,7 +98,7 @@ class TestEdits:
         result = sync(sim, "activities", state=state)
 
         assert len(result.rows("activities")) == 1
-        assert sorted(request.path for request in sim.requests) == ["activity", "activity/emailthread", "event"]
+        assert sorted(request.path for request in sim.requests) == ["activity", "activity/emailthread", "event", "me"]
 
     def test_of_email_threads_too(self, close: Close) -> None:
         sim = close()
@@ -190,27 +203,47 @@ class TestTheLogItself:
         second = sync(sim, "activities", "leads", *also, state=first.state)
 
         assert not second.rows("activities")
-        assert not second.errors
+        assert second.statuses("activities")[-1] == "COMPLETE"
         assert second.log.count("does not offer the event log") == 1
         assert second.states("activities")[-1]["events_read_to"] == first.states("activities")[-1]["events_read_to"]
 
     def test_a_failure_fails_the_streams_that_need_it_and_keeps_their_place(
-        self, close: Close, also: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+        self, close: Close, also: tuple[str, ...]
     ) -> None:
-        monkeypatch.setattr(api, "SYNC_PATIENCE", api.Patience(tries=2, seconds=2.0))
         sim = close()
         ids = add(sim, 2)
         first = sync(sim, "activities", "users", *also)
         edit(sim, ids)
         sim.fault(Fault(path="event", kind="500", times=None))
 
-        second = sync(sim, "activities", "users", *also, state=first.state)
+        second = sync(sim, "activities", "users", *also, state=first.state, timing=hurry(2))
         sim.clear_faults()
         third = sync(sim, "activities", *also, state=second.state)
 
         assert second.statuses("activities")[-1] == "INCOMPLETE"
         assert second.statuses("users")[-1] == "COMPLETE"
         assert set(third.table("activities")) == set(ids)
+
+    @pytest.mark.parametrize("listed", [True, False])
+    @pytest.mark.parametrize("trouble", ["none", "500", "403", "not offered"])
+    def test_one_worker_for_all_streams_is_enough(self, close: Close, listed: bool, trouble: str) -> None:
+        """All streams that wait for the log at once leave a worker to read it."""
+        sim = close(Settings(activities=50, leads=20, tasks=20, events=120))
+        names = [stream.name for stream in STREAMS if listed or stream.name != "event_log"]
+        first = sync(sim, *names)
+        ids = list(sim.data["activity"].truth)[:5]
+        edit(sim, ids)
+        if trouble == "not offered":
+            sim.settings.change(event_log=False)
+        elif trouble != "none":
+            sim.fault(Fault(path="event", kind=trouble, times=None))
+
+        second = sync(sim, *names, state=first.state, timing=hurry(1), num_workers=1, spare_workers=0)
+
+        assert second.names == set(names)
+        assert all(second.statuses(name)[-1] in ("COMPLETE", "INCOMPLETE") for name in names)
+        assert bool(second.errors) == (trouble != "none")
+        assert second.table("activities").keys() >= set(ids) or trouble != "none"
 
     def test_a_gap_of_more_than_thirty_days_reads_everything_again(self, close: Close, also: tuple[str, ...]) -> None:
         sim = close(Settings(activities=60))
@@ -229,7 +262,7 @@ class TestTheLogItself:
         result = sync(sim, "activities", state=saved("activities", date_created="2024-05-03T00:00:00Z"))
 
         assert not result.rows("activities")
-        assert "reset" in result.log
+        assert "clear the stream" in result.log
 
     def test_a_first_sync_that_is_killed_and_goes_on_sees_what_changed_meanwhile(self, close: Close) -> None:
         sim = close()
@@ -264,7 +297,7 @@ class TestDeletions:
         delete("opportunity", "opportunity")
         second = sync(sim, "deletions", *also, state=first.state)
 
-        rows = first.table("deletions") | second.table("deletions")
+        rows = table("deletions", first, second)
         after = {id_ for name in ("lead", "contact", "opportunity", "task", "activity") for id_ in sim.data[name].truth}
         events = {row["object_id"] for row in sim.data["event"].rows() if row["action"] == "deleted"}
         assert {row["object_id"] for row in rows.values()} == (before - after) | events
@@ -313,12 +346,10 @@ class TestDeletions:
 
         assert [row["object_id"] for row in result.rows("deletions")] == ["cont_29"]
 
-    def test_a_plan_without_event_log_skips_them(self, close: Close) -> None:
+    def test_a_plan_without_event_log_has_none(self, close: Close) -> None:
         result = sync(close(event_log=False), "deletions", "users")
 
-        assert result.statuses("deletions") == ["STARTED", "COMPLETE"]
-        assert "deletions: skipped" in result.log
-        assert not result.errors
+        assert_not_offered(result, "deletions")
 
 
 class TestMergedLeads:
@@ -341,9 +372,9 @@ class TestMergedLeads:
 
         assert not second.errors
         for stream, collection in streams.items():
-            table = first.table(stream) | second.table(stream)
-            assert {row["lead_id"] for row in table.values()} == {destination}
-            assert table.keys() == sim.data[collection].truth.keys()
+            found = table(stream, first, second)
+            assert {row["lead_id"] for row in found.values()} == {destination}
+            assert found.keys() == sim.data[collection].truth.keys()
 
     @pytest.mark.parametrize("quiet", [False, True])
     def test_children_are_right_after_the_next_sync(self, close: Close, also: tuple[str, ...], quiet: bool) -> None:
@@ -360,10 +391,8 @@ class TestMergedLeads:
         gone = {row["object_id"] for row in second.rows("deletions")}
         assert {source, between} <= gone
         for stream, collection in streams.items():
-            table = first.table(stream) | second.table(stream)
-            kept = {id_: row for id_, row in table.items() if id_ not in gone}
-            truth = sim.data[collection].truth
-            assert {id_: row.get("lead_id") for id_, row in kept.items()} == {
+            found, truth = table(stream, first, second), sim.data[collection].truth
+            assert {id_: row.get("lead_id") for id_, row in found.items()} == {
                 id_: row.get("lead_id") for id_, row in truth.items()
             }, stream
             assert not second.errors

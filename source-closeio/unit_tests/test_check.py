@@ -24,11 +24,11 @@ def check(**settings: Any) -> tuple[Status, str]:
     return result.status, result.message or ""
 
 
-def test_a_good_key_succeeds_with_one_request(close: Close) -> None:
+def test_a_good_key_succeeds_with_two_requests(close: Close) -> None:
     sim = close()
 
     assert check(**config(sim)) == (Status.SUCCEEDED, "")
-    assert [request.path for request in sim.requests] == ["me"]
+    assert [request.path for request in sim.requests] == ["me", "lead"]
 
 
 def test_a_good_key_needs_nothing_but_itself(close: Close) -> None:
@@ -88,7 +88,7 @@ def test_a_key_without_access_fails(close: Close) -> None:
 def test_an_address_that_is_not_closes_fails(close: Close) -> None:
     sim = close()
 
-    status, message = check(**config(sim, api_url=sim.root + "elsewhere/"))
+    status, message = check(**config(sim, api_url=sim.root + "/elsewhere/"))
 
     assert status is Status.FAILED
     assert "no Close API at this address" in message

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
-from unit_tests.syncs import saved, sync
+from unit_tests.syncs import assert_not_offered, saved, sync, table
 
 Close = Callable[..., CloseSimulator]
 
@@ -82,17 +82,13 @@ def test_an_event_that_close_consolidates_comes_again_with_its_new_date(close: C
     sim.data["lead"].update(lead, name="two")
     second = sync(sim, "event_log", state=first.state)
 
-    assert first.table("event_log") | second.table("event_log") == sim.data["event"].truth
+    assert table("event_log", first, second) == sim.data["event"].truth
 
 
-def test_a_plan_without_event_log_skips_the_stream_and_the_sync_succeeds(close: Close) -> None:
-    sim = close(Settings(event_log=False))
+def test_a_plan_without_event_log_fails_this_stream_alone(close: Close) -> None:
+    result = sync(close(Settings(event_log=False)), "event_log", "users")
 
-    result = sync(sim, "event_log", "users")
-
-    assert not result.errors
-    assert result.statuses("event_log") == ["STARTED", "COMPLETE"]
-    assert "event_log: skipped" in result.log
+    assert_not_offered(result, "event_log")
     assert len(result.table("users")) == 5
 
 

@@ -11,94 +11,47 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from simulator import CloseSimulator, Settings
+from source_closeio import streams
 from unit_tests.syncs import config
+
+from simkit.destination import Destination
+from simkit.syncs import Sync, arguments
 
 Close = Callable[..., CloseSimulator]
 STREAMS = {"leads": "lead", "activities": "activity", "tasks": "task", "event_log": "event"}
 
 
-class Process:
-    """`python -m source_closeio read`, with its output in a file as a platform would tail it."""
-
-    def __init__(
-        self, folder: Path, settings: dict[str, Any], states: list[dict[str, Any]], names: Iterable[str] = STREAMS
-    ) -> None:
-        streams = [
-            {
-                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
-                "sync_mode": "incremental",
-                "destination_sync_mode": "append_dedup",
-            }
-            for name in names
-        ]
-        files = {"config": settings, "catalog": {"streams": streams}, "state": states}
-        arguments = []
-        for name, content in files.items():
-            (folder / f"{name}.json").write_text(json.dumps(content))
-            arguments += [f"--{name}", str(folder / f"{name}.json")]
-        self.path = folder / "output.jsonl"
-        self.command = [sys.executable, "-m", "source_closeio", "read", *arguments]
-
-    def __enter__(self) -> Self:
-        with self.path.open("wb") as output:
-            self.process = subprocess.Popen(self.command, stdout=output, cwd=Path(__file__).parents[1])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def messages(self) -> list[dict[str, Any]]:
-        """Everything put out, but for a last line that was cut off."""
-        lines = self.path.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
-
-
-def take_over(messages: list[dict[str, Any]], tables: dict[str, dict[str, Any]], states: dict[str, Any]) -> None:
-    """What platform and destination do: keep rows by id, and the last state of each stream."""
-    for message in messages:
-        if message["type"] == "RECORD":
-            record = message["record"]
-            tables[record["stream"]][record["data"]["id"]] = record["data"]
-        elif message["type"] == "STATE":
-            states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
-
-
-class Warehouse:
-    """Tables and states, filled by syncs."""
+class Syncs:
+    """Syncs one after the other, each from the last state of those before, into the same tables."""
 
     def __init__(self, folder: Path, sim: CloseSimulator, names: Iterable[str]) -> None:
         self.folder, self.sim, self.names = folder, sim, list(names)
-        self.tables: dict[str, dict[str, Any]] = {name: {} for name in self.names}
-        self.states: dict[str, Any] = {}
+        self.destination = Destination(streams.STREAMS)
 
-    def sync(self, seconds: float | None = None) -> int | None:
-        """The exit status of a sync that was killed after so many seconds if it was still running."""
-        with Process(self.folder, config(self.sim), list(self.states.values()), self.names) as run:
-            try:
-                run.process.wait(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                run.process.kill()
-        take_over(run.messages(), self.tables, self.states)
-        return run.process.returncode
+    def run(self, *, lines: int | None = None, requests: int | None = None) -> int:
+        """The exit status of a sync that is killed after so many lines or requests, if it gets that far."""
+        given = arguments(self.folder, config(self.sim), self.names, self.destination.state)
+        sync = Sync("source_closeio", given)
+        self.sim.on_request = None if requests is None else sync.killer(after=requests)
+        return sync.read(self.destination, lines)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_random_points_and_resumed(close: Close, tmp_path: Path, seed: int) -> None:
-    sim = close(Settings(activities=20_000, leads=3_000, tasks=3_000, events=3_000, latency_ms=100, seed=seed))
-    chance = random.Random(seed)
-    warehouse = Warehouse(tmp_path, sim, STREAMS)
+@pytest.mark.parametrize("by", ["lines", "requests"])
+def test_killed_at_random_points_and_resumed(close: Close, tmp_path: Path, by: str) -> None:
+    sim = close(Settings(activities=8_000, leads=1_000, tasks=1_000, events=1_000))
+    chance, most = random.Random(by), {"lines": 1_500, "requests": 20}
+    syncs = Syncs(tmp_path, sim, STREAMS)
 
-    killed = [warehouse.sync(chance.uniform(1.7, 3.0)) for _ in range(5)]
+    killed = [syncs.run(**{by: chance.randrange(most[by])}) for _ in range(5)]
 
     assert all(killed)
-    assert warehouse.sync() == 0
+    assert syncs.run() == 0
     for stream, collection in STREAMS.items():
-        assert warehouse.tables[stream].keys() == sim.data[collection].truth.keys(), stream
+        assert syncs.destination.tables[stream].keys() == sim.data[collection].truth.keys(), stream
 
 
 def test_killed_while_changes_are_taken_in(close: Close, tmp_path: Path) -> None:
@@ -107,19 +60,17 @@ def test_killed_while_changes_are_taken_in(close: Close, tmp_path: Path) -> None
     chance = random.Random(1)
     names = {"leads": "lead", "contacts": "contact", "opportunities": "opportunity", "custom_objects": "custom_object"}
     names |= {"activities": "activity", "tasks": "task"}
-    warehouse = Warehouse(tmp_path, sim, [*names, "deletions"])
-    warehouse.sync()
+    syncs = Syncs(tmp_path, sim, [*names, "deletions"])
+    syncs.run()
     change(sim, chance)
-    sim.settings.change(latency_ms=100)
 
-    killed = [warehouse.sync(chance.uniform(1.5, 2.5)) for _ in range(5)]
+    killed = [syncs.run(requests=chance.randrange(30)) for _ in range(5)]
 
     assert all(killed)
-    assert warehouse.sync() == 0
-    gone = {row["object_id"] for row in warehouse.tables["deletions"].values()}
+    assert syncs.run() == 0
     for stream, collection in names.items():
-        left = {id_: row for id_, row in warehouse.tables[stream].items() if id_ not in gone}
-        assert what_changes(left) == what_changes(sim.data[collection].truth), stream
+        found = syncs.destination.tables[stream]
+        assert what_changes(found) == what_changes(sim.data[collection].truth), stream
 
 
 def what_changes(table: dict[str, Any]) -> dict[str, Any]:
@@ -141,12 +92,11 @@ def change(sim: CloseSimulator, chance: random.Random) -> None:
 
 def test_a_closed_pipe_ends_the_process(close: Close, tmp_path: Path) -> None:
     sim = close(Settings(activities=50_000))
-    command = shlex.join(Process(tmp_path, config(sim), []).command)
+    command = shlex.join([sys.executable, "-m", "source_closeio", *arguments(tmp_path, config(sim), STREAMS)])
 
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -n 50"],
         capture_output=True,
-        cwd=Path(__file__).parents[1],
         check=False,
         timeout=60,
     )
@@ -156,10 +106,10 @@ def test_a_closed_pipe_ends_the_process(close: Close, tmp_path: Path) -> None:
 
 
 def test_states_say_how_many_records_came_since_the_last_one(close: Close, tmp_path: Path) -> None:
-    with Process(tmp_path, config(close(Settings(activities=9_000))), []) as run:
-        run.process.wait()
+    given = arguments(tmp_path, config(close(Settings(activities=9_000))), STREAMS)
+    done = subprocess.run([sys.executable, "-m", "source_closeio", *given], capture_output=True, check=True)
     counted: dict[str, float] = {}
-    for message in run.messages():
+    for message in map(json.loads, done.stdout.splitlines()):
         if message["type"] == "RECORD":
             stream = message["record"]["stream"]
             counted[stream] = counted.get(stream, 0) + 1
@@ -172,12 +122,12 @@ def test_states_say_how_many_records_came_since_the_last_one(close: Close, tmp_p
 def test_log_lines_never_tear_a_record_apart() -> None:
     """Records leave in blocks that end anywhere; a log line must not come in between."""
     script = """
-import logging, threading
-from source_closeio import run
+import logging, sys, threading
+from source_closeio.kit import entrypoint
+from source_closeio.source import SourceCloseio
 class Entrypoint:
     def __init__(self, source): pass
-    def parse_args(self, arguments): pass
-    def run(self, arguments):
+    def messages(self, arguments):
         stop = threading.Event()
         def log():
             while not stop.is_set():
@@ -188,12 +138,12 @@ class Entrypoint:
             yield b'{"type":"RECORD","pad":"' + b"x" * 300 + b'"}\\n'
         stop.set()
         thread.join()
-run.Entrypoint = Entrypoint
-run.run()
+entrypoint.Entrypoint = Entrypoint
+entrypoint.as_line = lambda line: line
+sys.argv = ["source-closeio", "spec"]
+entrypoint.launch(SourceCloseio(), "source-closeio")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, cwd=Path(__file__).parents[1], check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
 
     kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
     assert kinds.count("RECORD") == 30_000

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from simulator import CloseSimulator, Settings
-from simulator.simulator import Request
-from unit_tests.syncs import sync
+from simulator import CloseSimulator, Request, Settings
+from unit_tests.syncs import sync, table
 
 Close = Callable[..., CloseSimulator]
 MAY = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -120,9 +119,9 @@ def test_leads_that_change_while_they_are_read_end_in_their_newest_form(close: C
     sim.on_request = None
     second = sync(sim, "leads", state=first.state)
 
-    table = first.table("leads") | second.table("leads")
+    found = table("leads", first, second)
     truth = sim.data["lead"].truth
-    assert {lead: row["name"] for lead, row in table.items()} == {lead: row["name"] for lead, row in truth.items()}
+    assert {lead: row["name"] for lead, row in found.items()} == {lead: row["name"] for lead, row in truth.items()}
 
 
 def test_a_lead_whose_place_in_the_index_is_stale_does_not_hide_others(close: Close) -> None:

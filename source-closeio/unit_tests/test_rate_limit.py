@@ -1,93 +1,56 @@
-"""Rate limits: every spelling is understood, and the allowance is neither passed nor wasted."""
+"""The allowance is neither passed nor wasted."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from dataclasses import dataclass, field, replace
 from functools import partial
 from heapq import heappop, heappush
-from typing import Any
 
 import pytest
-from requests.structures import CaseInsensitiveDict
 from simulator import CloseSimulator, Settings
-from source_closeio.http.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.http.rate_headers import Allowance
+from source_closeio.http.rate_limit import Limiter, Turn
 from unit_tests.syncs import sync
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({"RateLimit": "limit=100, remaining=50, reset=5"}, Allowance(100, 50, 5)),
-        ({"ratelimit": "limit=160; remaining=159; reset=0.59"}, Allowance(160, 159, 0.59)),
-        ({"RATELIMIT": "Limit = 16;Remaining = 0;Reset = 1"}, Allowance(16, 0, 1)),
-        ({"ratelimit-limit": "60", "ratelimit-remaining": "59", "ratelimit-reset": "1"}, Allowance(60, 59, 1)),
-        (
-            {"x-ratelimit-limit": "60, 60;w=1", "x-ratelimit-remaining": "7", "x-ratelimit-reset": "0.5"},
-            Allowance(60, 7, 0.5),
-        ),
-        (
-            {"X-Rate-Limit-Limit": "320", "X-Rate-Limit-Remaining": "1", "X-Rate-Limit-Reset": "7.5"},
-            Allowance(320, 1, 7.5),
-        ),
-        ({"RateLimit": "limit=100"}, None),
-        ({"RateLimit": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_every_spelling_of_the_headers(headers: dict[str, str], expected: Allowance | None) -> None:
-    assert allowance(CaseInsensitiveDict(headers)) == expected
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "seconds"),
-    [
-        ({"RateLimit": "limit=100, remaining=0, reset=2.25", "Retry-After": "3"}, None, 2.25),
-        ({"RateLimit": "limit=100, remaining=50, reset=1", "Retry-After": "60"}, None, 60),
-        ({"Retry-After": "7"}, None, 7),
-        ({}, {"rate_reset": "0.595956", "rate_limit": 320}, 0.595956),
-        ({}, {"error": {"rate_reset": 4}}, 4),
-        ({}, {"error": "slow down"}, None),
-        ({}, "<html>", None),
-        ({"Retry-After": "soon"}, None, None),
-    ],
-)
-def test_every_way_to_say_how_long_to_wait(headers: dict[str, str], body: Any, seconds: float | None) -> None:
-    assert retry_after(CaseInsensitiveDict(headers), body) == seconds
-
-
-def test_retry_after_may_be_a_date() -> None:
-    when = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-
-    assert 27 < (retry_after(CaseInsensitiveDict({"Retry-After": when}), None) or 0) <= 30
 
 
 @dataclass
 class Bucket:
-    """A fixed window of `limit` requests, or as many tokens that flow back, in simulated time."""
+    """`limit` requests in `window` seconds, in simulated time: "fixed" windows, windows that begin with a request, as
+    many "tokens" that flow back, or a window that slides along."""
 
     limit: int
     window: float
-    tokens: bool
+    kind: str
     used: float = 0.0
     since: float = 0.0
+    accepted: deque[float] = field(default_factory=deque)
 
     def refresh(self, now: float) -> None:
-        if self.tokens:
+        if self.kind == "tokens":
             self.used = max(0.0, self.used - (now - self.since) * self.limit / self.window)
             self.since = now
+        elif self.kind == "sliding":
+            while self.accepted and now - self.accepted[0] >= self.window:
+                self.accepted.popleft()
+            self.used = len(self.accepted)
         elif now - self.since >= self.window:
-            self.used, self.since = 0.0, now - (now - self.since) % self.window
+            self.used = 0.0
+            self.since = now if self.kind == "begun" else now - (now - self.since) % self.window
+
+    def count(self, now: float) -> None:
+        self.used += 1
+        self.accepted.append(now)
 
     def says(self, now: float) -> Allowance:
         left = math.floor(self.limit - self.used + 1e-9)
-        if self.tokens:
+        if self.kind == "tokens":
             return Allowance(self.limit, left, (self.used if left else 1) * self.window / self.limit)
-        return Allowance(self.limit, left, self.since + self.window - now)
+        since = (self.accepted or [now])[0] if self.kind == "sliding" else self.since
+        return Allowance(self.limit, left, since + self.window - now)
 
 
 @dataclass
@@ -106,7 +69,7 @@ class Server:
         empty = next((bucket.says(now) for bucket in buckets if bucket.says(now).remaining < 1), None)
         if not empty:
             for bucket in buckets:
-                bucket.used += 1
+                bucket.count(now)
         closest = min((bucket.says(now) for bucket in buckets), key=lambda said: said.remaining / said.limit)
         told = {"the closest": closest, "its own": buckets[0].says(now), "nothing": None}.get(self.tells, closest)
         if told and self.tells == "whole seconds":
@@ -168,28 +131,60 @@ class Crowd:
     ("tells", "used", "refused"),
     [("the closest", 0.9, 0.01), ("its own", 0.7, 0.02), ("whole seconds", 0.8, 0.01), ("nothing", 0.4, 0.01)],
 )
-@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("kind", ["fixed", "tokens"])
 @pytest.mark.parametrize(("limit", "window"), [(20, 1.0), (160, 8.0)])
 @pytest.mark.parametrize(("groups", "workers", "latency"), [(1, 4, 0.1), (1, 16, 0.3), (5, 20, 0.1)])
 def test_the_allowance_is_used_and_not_passed(
     tells: str,
     used: float,
     refused: float,
-    tokens: bool,
+    kind: str,
     limit: int,
     window: float,
     groups: int,
     workers: int,
     latency: float,
 ) -> None:
-    buckets = [Bucket(limit, window, tokens, since=-0.3 * number) for number in range(groups)]
-    crowd = Crowd(Server(buckets, Bucket(3 * limit, window, tokens), tells), workers, latency)
+    buckets = [Bucket(limit, window, kind, since=-0.3 * number) for number in range(groups)]
+    crowd = Crowd(Server(buckets, Bucket(3 * limit, window, kind), tells), workers, latency)
 
     crowd.work(seconds=200)
 
     possible = 200 * min(limit / window * min(groups, 3), workers / latency)
     assert crowd.refused <= refused * crowd.answered
     assert crowd.answered >= used * possible
+
+
+@pytest.mark.parametrize(("kind", "used"), [("fixed", 0.97), ("begun", 0.97), ("tokens", 0.97), ("sliding", 0.93)])
+@pytest.mark.parametrize(("limit", "window"), [(20, 1.0), (160, 8.0)])
+@pytest.mark.parametrize("latency", [0.0, 0.05, 0.1])
+def test_what_the_headers_tell_is_used_to_the_full(
+    kind: str, used: float, limit: int, window: float, latency: float
+) -> None:
+    for workers in (1, 4, 32):
+        bucket = Bucket(limit, window, kind, since=-0.3)
+        crowd = Crowd(Server([bucket], Bucket(3 * limit, window, kind), "its own"), workers, latency)
+
+        crowd.work(seconds=60)
+
+        possible = 60 * min(limit / window, workers / latency if latency else math.inf)
+        assert crowd.answered >= used * possible, workers
+        assert crowd.refused <= 0.005 * crowd.answered, workers
+
+
+@pytest.mark.parametrize("kind", ["fixed", "begun", "tokens"])
+@pytest.mark.parametrize(("limit", "window"), [(20, 1.0), (160, 8.0)])
+@pytest.mark.parametrize("latency", [0.0, 0.05, 0.1])
+def test_many_groups_use_the_organization_s_limit_to_the_full(
+    kind: str, limit: int, window: float, latency: float
+) -> None:
+    buckets = [Bucket(limit, window, kind, since=-0.3 * number) for number in range(5)]
+    crowd = Crowd(Server(buckets, Bucket(3 * limit, window, kind), "the closest"), 25, latency)
+
+    crowd.work(seconds=60)
+
+    assert crowd.answered >= 0.97 * 60 * 3 * limit / window
+    assert crowd.refused <= 0.005 * crowd.answered
 
 
 def test_a_429_holds_back_the_whole_group_and_then_one_goes_first() -> None:
@@ -203,7 +198,8 @@ def test_a_429_holds_back_the_whole_group_and_then_one_goes_first() -> None:
     first = limiter.take()[1]
     assert first
     assert limiter.take()[1] == 0
-    limiter.learn(first, Allowance(20, 15, 0.9))
+    limiter.accept(first, Allowance(20, 15, 0.9))
+    now[0] = 5.1  # what is left is spread over the time that is left
     assert limiter.take()[1]
 
 
@@ -214,7 +210,7 @@ def test_refusals_that_have_nothing_to_do_with_the_pace_do_not_slow_it_down_for_
         while not (ticket := limiter.take()[1]):
             now[0] += 0.01
         if number % 20:
-            limiter.learn(ticket, None)
+            limiter.accept(ticket, None)
         else:
             limiter.refuse(ticket, 0.1, None)
 
@@ -229,8 +225,3 @@ def test_a_sync_at_a_limit_meets_hardly_any_429() -> None:
             refused = [request for request in sim.requests if request.status == 429]
             assert len(refused) <= len(sim.requests) / 100
             assert len(result.table("activities")) == 6000
-
-
-@pytest.mark.parametrize("header", ["limit=100, remaining=0, reset=86400", "limit=100, remaining=0, reset=4102444800"])
-def test_a_reset_beyond_reason_is_not_believed(header: str) -> None:
-    assert allowance(CaseInsensitiveDict({"RateLimit": header})) is None

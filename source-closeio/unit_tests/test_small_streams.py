@@ -9,7 +9,7 @@ import pytest
 from simulator import CloseSimulator
 from simulator.faults import Fault
 from source_closeio.streams import STREAMS
-from unit_tests.syncs import Sync, sync
+from unit_tests.syncs import Sync, assert_not_offered, sync
 
 Close = Callable[..., CloseSimulator]
 
@@ -178,28 +178,38 @@ def test_a_plan_without_email_threads_has_all_other_activities(close: Close, sta
 @pytest.mark.parametrize(
     "stream", [stream.name for stream in STREAMS if stream.name not in {"leads", "contacts", "users"}]
 )
-def test_a_stream_of_which_everything_is_refused_is_skipped(close: Close, stream: str, status: int) -> None:
-    sim = close(forbidden={"": (status, {"error": "not in your plan"}), "user": None})
+def test_a_stream_of_which_everything_is_refused_fails_alone(close: Close, stream: str, status: int) -> None:
+    sim = close(forbidden={"": (status, {"error": "not in your plan"}), "user": None, "me": None})
 
-    result = sync(sim, stream, "users")
-
-    assert result.statuses(stream)[-1] == "COMPLETE"
-    assert result.log.count(f"{stream}: skipped") == 1
-    assert not result.errors
+    assert_not_offered(sync(sim, stream, "users"), stream)
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404])
-def test_what_is_not_offered_is_skipped_with_one_warning(close: Close, status: int) -> None:
+def test_what_is_not_offered_fails_alone_whatever_the_status(close: Close, status: int) -> None:
     sim = close(forbidden={"send_as": (status, {"error": "SendAs requires payment"}), "sequence": (status, {})})
     put(sim, "role", {"name": "any"})
 
     result = sync(sim, "send_as", "sequence_subscriptions", "roles")
 
-    assert result.log.count("send_as: skipped") == 1
-    assert result.log.count("sequence_subscriptions: skipped") == 1
-    assert result.statuses("send_as")[-1] == "COMPLETE"
+    assert_not_offered(result, "send_as", "sequence_subscriptions")
     assert len(result.rows("roles")) == 1
-    assert not result.errors
+
+
+def test_send_as_comes_in_both_directions(close: Close) -> None:
+    sim = close()
+    me, other = sim.users()[0]["id"], "user_other"
+    mine, others, own, _foreign = put(
+        sim,
+        "send_as",
+        {"allowing_user_id": me, "allowed_user_id": other},
+        {"allowing_user_id": other, "allowed_user_id": me},
+        {"allowing_user_id": me, "allowed_user_id": me},
+        {"allowing_user_id": other, "allowed_user_id": "user_third"},
+    )
+
+    rows = sync(sim, "send_as").rows("send_as")
+
+    assert sorted(row["id"] for row in rows) == sorted([mine, others, own])
 
 
 class TestComments:
@@ -224,7 +234,7 @@ class TestComments:
 
         assert len(first.rows("comments")) == 120
         assert set(second.table("comments")) == {ids[7], new}
-        assert len(sim.requests) == 3
+        assert len(sim.requests) == 4  # the clock, the log, two comments
         assert self.is_true(sim, first, second)
 
     def test_of_which_the_text_was_removed_lose_it(self, close: Close) -> None:

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from airbyte_cdk.models import AirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteGlobalState, AirbyteStateMessage, AirbyteStateType, AirbyteStream, SyncMode
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+from airbyte_cdk.test.catalog_builder import CatalogBuilder
+from airbyte_cdk.test.entrypoint_wrapper import read
 from simulator import CloseSimulator, Settings
 from source_closeio import SourceCloseio
-from source_closeio.http import api
+from source_closeio.kit import json_text
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, catalog, config, sync
 
 Close = Callable[..., CloseSimulator]
+WINDOW_FIELDS = {"date_created", "date_updated", "updated_at", "deleted_at"}
 NAMES = [stream.name for stream in STREAMS]
 README = Path(__file__).parents[1] / "README.md"
 
@@ -47,8 +50,8 @@ class TestEveryStream:
     ) -> None:
         entry = entries[stream.name]
 
-        assert entry.source_defined_primary_key == [[stream.primary_key]]
-        if stream.is_incremental:
+        assert entry.source_defined_primary_key == [[field] for field in stream.primary_key]
+        if stream.cursor_field:
             assert entry.default_cursor_field == [stream.cursor_field]
             assert entry.source_defined_cursor
             assert entry.supported_sync_modes == [SyncMode.full_refresh, SyncMode.incremental]
@@ -63,8 +66,8 @@ class TestEveryStream:
 
         jsonschema.Draft7Validator.check_schema(schema)
         assert schema["additionalProperties"] is True
-        assert stream.primary_key in schema["properties"]
-        assert not stream.is_incremental or stream.cursor_field in schema["properties"]
+        assert schema["properties"].keys() >= set(stream.primary_key)
+        assert not stream.cursor_field or stream.cursor_field in schema["properties"]
         assert all("null" in each["type"] and len(each["type"]) > 1 for each in schema["properties"].values())
         for name, each in schema["properties"].items():
             if each.get("format") == "date-time":
@@ -84,13 +87,14 @@ class TestEveryStream:
             assert row.keys() - schema["properties"].keys() <= {"__object_type"}
 
     def test_gives_each_row_once(self, stream: type[CloseStream], full: Sync) -> None:
-        ids = [row[stream.primary_key] for row in full.rows(stream.name)]
+        ids = [tuple(row[field] for field in stream.primary_key) for row in full.rows(stream.name)]
 
         assert len(ids) == len(set(ids))
 
     def test_says_started_running_complete_and_ends_with_a_state(self, stream: type[CloseStream], full: Sync) -> None:
         assert full.statuses(stream.name) == ["STARTED", "RUNNING", "COMPLETE"]
-        assert (stream.cursor_field if stream.is_incremental else NO_CURSOR_STATE_KEY) in full.states(stream.name)[-1]
+        state = full.states(stream.name)[-1]
+        assert state.keys() & WINDOW_FIELDS if stream.cursor_field else state == {NO_CURSOR_STATE_KEY: True}
 
     def test_asks_for_no_page_twice(self, stream: type[CloseStream], sim: CloseSimulator) -> None:
         sim.clear_requests()
@@ -107,7 +111,7 @@ class TestEveryStream:
         again = sync(sim, stream.name, state=full.state, lookback_window_hours=0)
 
         ratio = len(again.rows(stream.name)) / len(full.rows(stream.name))
-        assert ratio < 1 if stream.is_incremental else ratio == 1
+        assert ratio < 1 if stream.cursor_field else ratio == 1
         assert again.states(stream.name)
         assert not again.errors
 
@@ -140,9 +144,6 @@ def test_numbers_of_64_bits_stay_exact(close: Close) -> None:
 
 
 def test_full_refresh_reads_everything(sim: CloseSimulator, full: Sync) -> None:
-    from airbyte_cdk.test.catalog_builder import CatalogBuilder
-    from airbyte_cdk.test.entrypoint_wrapper import read
-
     chosen = CatalogBuilder().with_stream("users", SyncMode.full_refresh).build()
 
     result = Sync(read(SourceCloseio(), config(sim), chosen))
@@ -150,8 +151,44 @@ def test_full_refresh_reads_everything(sim: CloseSimulator, full: Sync) -> None:
     assert result.table("users") == full.table("users")
 
 
+class TestFullRefreshWithAState:
+    """Everything is read again, unless the state is of an attempt of the same refresh."""
+
+    @staticmethod
+    def refresh(sim: CloseSimulator, state: list[AirbyteStateMessage] | None, generation: int | None) -> Sync:
+        stream = CatalogBuilder().with_stream("tasks", SyncMode.full_refresh).build()
+        stream.streams[0].generation_id = generation
+        return Sync(read(SourceCloseio(), config(sim), stream, state))
+
+    @pytest.mark.parametrize("generation", [None, 3])
+    def test_of_incremental_syncs_reads_everything(
+        self, sim: CloseSimulator, full: Sync, generation: int | None
+    ) -> None:
+        state = [each for each in full.state if each.stream and each.stream.stream_descriptor.name == "tasks"]
+
+        assert len(self.refresh(sim, state, generation).rows("tasks")) == 300
+
+    @pytest.mark.parametrize(("generation", "goes_on"), [(3, True), (4, False), (None, False)])
+    def test_of_an_attempt_goes_on(self, sim: CloseSimulator, generation: int | None, goes_on: bool) -> None:
+        state = self.refresh(sim, None, 3).state
+
+        assert (len(self.refresh(sim, state, generation).rows("tasks")) < 300) == goes_on
+
+
+@pytest.mark.parametrize("kind", ["LEGACY", "GLOBAL"])
+def test_states_of_older_kinds_are_understood(sim: CloseSimulator, full: Sync, kind: str) -> None:
+    (state,) = [each.stream for each in full.state if each.stream and each.stream.stream_descriptor.name == "tasks"]
+    message = AirbyteStateMessage(type=AirbyteStateType[kind])
+    if kind == "LEGACY":
+        message.data = {"tasks": vars(state.stream_state)}
+    else:
+        message.global_ = AirbyteGlobalState(stream_states=[state])
+
+    assert len(sync(sim, "tasks", state=[message]).rows("tasks")) < 300
+
+
 def test_half_a_surrogate_pair_costs_one_character_and_no_row() -> None:
     """Text cut in the middle of an emoji: many parsers refuse such a line, and would lose the row."""
-    body = api._json(b'{"cut": "so \\ud83d", "whole": "\\ud83d\\ude00", "nan": NaN, "big": 18446744073709551615}')
+    body = json_text.parse(b'{"cut": "so \\ud83d", "whole": "\\ud83d\\ude00", "nan": NaN, "big": 18446744073709551615}')
 
     assert body == {"cut": "so \ufffd", "whole": "😀", "nan": None, "big": 2**64 - 1}

@@ -1,27 +1,12 @@
-"""`python -m bench [cpu] [memory] [--quick]`: measure, and print a table."""
-
-from __future__ import annotations
-
-import argparse
+"""`python -m bench [CASE] ... [--quick]`: measure, and print a table."""
 
 from bench.cases import CASES, QUICK, Size
-from bench.table import Row, show
+from simkit.benchmark import main
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the connector, as ratios.")
-    parser.add_argument("cases", nargs="*", metavar="|".join(CASES), help="default: all")
-    parser.add_argument("--quick", action="store_true", help="no bundle of 1 GB, fewer runs: a rough picture")
-    options = parser.parse_args()
-    if unknown := set(options.cases) - set(CASES):
-        parser.error(f"no such case: {', '.join(sorted(unknown))}")
-    rows: list[Row] = []
-    for name in options.cases or CASES:
-        print(f"measuring {name} ...", flush=True)
-        rows += CASES[name](QUICK if options.quick else Size())
-    print()
-    show(rows)
-
+LEGEND = """
+floor: the same bundle, downloaded before, read by a plain program, one thread. Time and CPU are those of the
+events alone: what the same program takes for an empty bundle is subtracted.
+"""
 
 if __name__ == "__main__":
-    main()
+    main(CASES, Size(), QUICK, LEGEND)

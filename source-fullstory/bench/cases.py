@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.processes import Spent, simulator
-from bench.programs import Programs, count_records
-from bench.table import Row, times
+from bench.programs import Programs, simulator
+from simkit.processes import Spent
+from simkit.syncs import count_records
+from simkit.table import Row, times
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,22 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from simkit.faults import Fault
+from simkit.reply import Reply
+from simkit.request import Request
 
 from . import endpoints_account as account
 from . import endpoints_exports as exports
+from .bundles import Bundle
+from .errors import BadRequest, problem
+from .fullstory import FullStory
 from .limits import retry_after
-from .messages import TEXTS, BadRequest, Hangup, Reply, Request, problem
 from .recording_settings import KINDS
 from .storage import BUNDLES, signed_url
 
-if TYPE_CHECKING:
-    from .bundles import Bundle
-    from .core import FullStorySimulator
-    from .faults import Fault
-
-HTML = "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status} {text}</h1></body></html>\n"
 RECORDING = "/settings/recording/v1"
-Endpoint = Callable[["FullStorySimulator", Request, "Fault"], Reply]
+Endpoint = Callable[[FullStory, Request, Fault], Reply]
 
 
 @dataclass(frozen=True)
@@ -46,33 +45,35 @@ class Route:
         return found.groupdict() if found else None
 
 
-def me(sim: FullStorySimulator, _request: Request, _fault: Fault) -> Reply:
+def me(fullstory: FullStory, _request: Request, _fault: Fault) -> Reply:
     """Whose key it is; documented as a way to test authentication (developer.fullstory.com)."""
-    return Reply.json({"orgId": sim.settings.org_id, "email": sim.settings.email, "role": sim.settings.role})
+    return Reply.json(
+        {"orgId": fullstory.settings.org_id, "email": fullstory.settings.email, "role": fullstory.settings.role}
+    )
 
 
-def list_bundles(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
+def list_bundles(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:
     """`start` in the query, or in the JSON body of a POST (help.fullstory.com, "Data Export")."""
     try:
         given = _parameters(request).get("start")
         start = None if given in {None, ""} else int(str(given))
     except (TypeError, ValueError):
         return problem(400, "start is not a Unix time in seconds")
-    page = sim.shelf.page(start, sim.settings, sim.now())
-    return Reply.json({"exports": [_listed(bundle, sim.settings.shape) for bundle in page]})
+    page = fullstory.shelf.page(start, fullstory.settings, fullstory.now())
+    return Reply.json({"exports": [_listed(bundle, fullstory.settings.shape) for bundle in page]})
 
 
-def get_bundle(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
+def get_bundle(fullstory: FullStory, request: Request, fault: Fault) -> Reply:
     """The bundle, or the way to it (developer.fullstory.com, "Get data export")."""
     try:
-        bundle = sim.shelf.get(int(str(_parameters(request).get("id"))))
+        bundle = fullstory.shelf.get(int(str(_parameters(request).get("id"))))
     except (KeyError, ValueError):
         return problem(404, "export not found")
-    if not bundle.is_listed(sim.settings, sim.now()):
+    if not bundle.is_listed(fullstory.settings, fullstory.now()):
         return problem(404, "export not found")
-    if sim.settings.redirect:
-        return Reply(sim.settings.redirect_status, {"Location": _location(sim, bundle, request)})
-    return sim.delivery.reply(bundle, sim.settings, fault)
+    if fullstory.settings.redirect:
+        return Reply(302, {"Location": _location(fullstory, bundle, request)})
+    return fullstory.delivery.reply(bundle, fullstory.settings, fault)
 
 
 ROUTES = (
@@ -99,7 +100,7 @@ ROUTES = (
 )
 
 
-def answer(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
+def answer(fullstory: FullStory, request: Request, fault: Fault) -> Reply:
     """Key first, then permission, then limit, then the endpoint itself."""
     here = [route for route in ROUTES if route.match(request.path) is not None]
     if not here:
@@ -109,28 +110,18 @@ def answer(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
         return problem(405, "method not allowed")
     request.matched = route.match(request.path) or {}
     try:
-        return _refused(sim, request, route) or _limited(sim, request, route) or route.endpoint(sim, request, fault)
+        return (
+            _refused(fullstory, request, route)
+            or _limited(fullstory, request, route)
+            or route.endpoint(fullstory, request, fault)
+        )
     except BadRequest as wrong:
         return problem(400, str(wrong))
 
 
-def failure(fault: Fault) -> Reply:
-    """What a fault says in place of the answer."""
-    if fault.kind == "reset":
-        raise Hangup(reset=True)
-    if fault.kind == "error_object":
-        return Reply.json({"code": "internal_error", "message": "the export could not be completed"})
-    status = fault.status or 200
-    extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-    if fault.body == "json":
-        return problem(status, TEXTS.get(status, "error"), **extra)
-    page = HTML.format(status=status, text=TEXTS.get(status, "OK")) if fault.body == "html" else ""
-    return Reply(status, {"Content-Type": "text/html; charset=utf-8", **extra}, page.encode())
-
-
-def _refused(sim: FullStorySimulator, request: Request, route: Route) -> Reply | None:
+def _refused(fullstory: FullStory, request: Request, route: Route) -> Reply | None:
     """`Authorization: Basic {key}`, the key verbatim; levels Standard < Architect < Admin (both documented)."""
-    settings = sim.settings
+    settings = fullstory.settings
     if request.headers.get("authorization") != f"Basic {settings.api_key}":
         return problem(401, "the API key is missing or not valid")
     if any(request.path.startswith(prefix) for prefix in settings.not_offered):
@@ -144,16 +135,16 @@ def _refused(sim: FullStorySimulator, request: Request, route: Route) -> Reply |
     return None
 
 
-def _limited(sim: FullStorySimulator, request: Request, route: Route) -> Reply | None:
+def _limited(fullstory: FullStory, request: Request, route: Route) -> Reply | None:
     """429 with `Retry-After` (developer.fullstory.com, "Limits")."""
-    settings = sim.settings
+    settings = fullstory.settings
     limits = [("requests", settings.requests_per_second, 1.0)] if not route.data_export else []
     if route.limit:
         limits.append((route.limit, int(getattr(settings, f"{route.limit}_per_minute")), settings.window_seconds))
     for name, allowed, window in limits:
-        if wait := sim.limits[name].wait(allowed, window):
-            header, seconds = retry_after(settings.retry_after, wait, sim.now())
-            sim.promises.ask(request.path, seconds)
+        if wait := fullstory.limits[name].wait(allowed, window):
+            header, seconds = retry_after(settings.retry_after, wait, fullstory.now())
+            fullstory.promises.ask(request.path, seconds)
             return problem(429, "rate limit exceeded", **({"Retry-After": header} if header else {}))
     return None
 
@@ -170,9 +161,9 @@ def _listed(bundle: Bundle, shape: str) -> dict[str, object]:
     return {"Start": bundle.start, "Stop": bundle.stop, "Id": bundle.id}
 
 
-def _location(sim: FullStorySimulator, bundle: Bundle, request: Request) -> str:
-    if sim.settings.redirect == "loop":
-        return f"{sim.url}{request.target}"
-    base = sim.storage_url if sim.settings.redirect == "storage" else sim.settings.redirect
+def _location(fullstory: FullStory, bundle: Bundle, request: Request) -> str:
+    if fullstory.settings.redirect == "loop":
+        return f"http://{request.headers['host']}{request.target}"
+    base = fullstory.storage_url if fullstory.settings.redirect == "storage" else fullstory.settings.redirect
     path = f"{BUNDLES}/{bundle.id}/DataExport.json.gz"
-    return signed_url(base, path, int(sim.now() + sim.settings.signed_url_seconds))
+    return signed_url(base, path, int(fullstory.now() + fullstory.settings.signed_url_seconds))

@@ -1,59 +1,40 @@
-"""`/_simulator/…`: what tests in the same process do by calling, for other processes. No key needed."""
+"""What other processes can do with the account, at /_simulator/, besides what every simulator does."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from .faults import Fault
-from .messages import Reply, Request
+from simkit.control import Commands
+
+from .fullstory import FullStory
 from .segments import Segment
 
-if TYPE_CHECKING:
-    from .core import FullStorySimulator
 
-PREFIX = "/_simulator/"
-Command = Callable[["FullStorySimulator", dict[str, Any]], object]
-
-
-def _fault(sim: FullStorySimulator, given: dict[str, Any]) -> object:
-    sim.fault(Fault(**given))
-    return {"armed": given}
-
-
-def _change(sim: FullStorySimulator, given: dict[str, Any]) -> object:
-    sim.settings.change(**given)
-    return _settings(sim, {})
-
-
-def _settings(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
-    return {name: sorted(v) if isinstance(v, frozenset) else v for name, v in asdict(sim.settings).items()}
-
-
-def _bundle(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+def _bundle(fullstory: FullStory, given: dict[str, Any]) -> object:
     """`{"action": "add" | "late" | "remove", …}` with the arguments of the method of that name."""
     action = given.pop("action", "add")
     if action == "late":
-        sim.late(given["id"], given["seconds"])
+        fullstory.late(given["id"], given["seconds"])
     elif action == "remove":
-        sim.remove_bundle(given["id"])
+        fullstory.remove_bundle(given["id"])
     else:
-        return {"id": sim.add_bundle(**given).id}
+        return {"id": fullstory.add_bundle(**given).id}
     return {"id": given["id"]}
 
 
-def _bundles(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
+def _bundles(fullstory: FullStory, _given: dict[str, Any]) -> object:
     return [
         {"id": b.id, "start": b.start, "stop": b.stop, "rows": len(b.events), "downloads": b.downloads}
-        for b in sim.bundles
+        for b in fullstory.bundles
     ]
 
 
-def _account(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+def _account(fullstory: FullStory, given: dict[str, Any]) -> object:
     """`{"list": "users", "action": "add" | "remove" | "change", "row": …, "id": …}`; without an action, the rows."""
-    rows = sim.account.rows(given["list"])
+    rows = fullstory.account.rows(given["list"])
     action = given.get("action", "rows")
     if action == "add":
         rows.append(given["row"])
@@ -65,35 +46,35 @@ def _account(sim: FullStorySimulator, given: dict[str, Any]) -> object:
     return rows
 
 
-def _fill(sim: FullStorySimulator, given: dict[str, Any]) -> object:
-    account = sim.fill_account(**given)
+def _fill(fullstory: FullStory, given: dict[str, Any]) -> object:
+    account = fullstory.fill_account(**given)
     return {"users": len(account.users)}
 
 
-def _setting(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+def _setting(fullstory: FullStory, given: dict[str, Any]) -> object:
     """A new version of a recording setting, with the arguments of `change_setting`."""
-    return sim.change_setting(**given)
+    return fullstory.change_setting(**given)
 
 
-def _operation(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+def _operation(fullstory: FullStory, given: dict[str, Any]) -> object:
     """`{"action": "add" | "lose", …}` with the arguments of `add_operation`, or an `id`."""
     if given.pop("action", "add") == "lose":
-        sim.lose_operation(given["id"])
+        fullstory.lose_operation(given["id"])
         return {"id": given["id"]}
-    return {"id": sim.add_operation(**given).id}
+    return {"id": fullstory.add_operation(**given).id}
 
 
-def _segment(sim: FullStorySimulator, given: dict[str, Any]) -> object:
-    return asdict(sim.add_segment(Segment(**given)))
+def _segment(fullstory: FullStory, given: dict[str, Any]) -> object:
+    return asdict(fullstory.add_segment(Segment(**given)))
 
 
-def _expire(sim: FullStorySimulator, given: dict[str, Any]) -> object:
+def _expire(fullstory: FullStory, given: dict[str, Any]) -> object:
     """`{"id": …}` of an export."""
-    sim.expire_export(given["id"])
+    fullstory.expire_export(given["id"])
     return {"id": given["id"]}
 
 
-def _exports(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
+def _exports(fullstory: FullStory, _given: dict[str, Any]) -> object:
     return [
         {
             "id": export.id,
@@ -104,50 +85,26 @@ def _exports(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
             "rows": len(export),
             "downloads": export.downloads,
         }
-        for export in sim.exports
+        for export in fullstory.exports
     ]
 
 
-def _requests(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
-    return {
-        "early": sim.early_requests,
-        "requests": [{**asdict(r), "body": r.body.decode(errors="replace")} for r in sim.requests],
-    }
-
-
-def _clear(sim: FullStorySimulator, _given: dict[str, Any]) -> object:
-    sim.clear_requests()
-    return {}
-
-
-COMMANDS: dict[tuple[str, str], Command] = {
-    ("POST", "fault"): _fault,
-    ("GET", "settings"): _settings,
-    ("POST", "settings"): _change,
-    ("GET", "bundles"): _bundles,
-    ("POST", "bundle"): _bundle,
-    ("GET", "requests"): _requests,
-    ("POST", "clear"): _clear,
-    ("GET", "truth"): lambda sim, _: sim.truth(),
-    ("POST", "event_truth"): lambda sim, given: sim.event_truth(**given),
-    ("POST", "individual_truth"): lambda sim, given: sim.individual_truth(**given),
-    ("GET", "exports"): _exports,
-    ("POST", "expire"): _expire,
-    ("POST", "segment"): _segment,
-    ("POST", "operation"): _operation,
-    ("POST", "account"): _account,
-    ("POST", "fill"): _fill,
-    ("POST", "setting"): _setting,
-    ("GET", "count"): lambda sim, _: {"count": sim.count()},
+COMMANDS: dict[str, Callable[[FullStory, dict[str, Any]], object]] = {
+    "GET bundles": _bundles,
+    "POST bundle": _bundle,
+    "GET truth": lambda fullstory, _: fullstory.truth(),
+    "POST event_truth": lambda fullstory, given: fullstory.event_truth(**given),
+    "POST individual_truth": lambda fullstory, given: fullstory.individual_truth(**given),
+    "GET exports": _exports,
+    "POST expire": _expire,
+    "POST segment": _segment,
+    "POST operation": _operation,
+    "POST account": _account,
+    "POST fill": _fill,
+    "POST setting": _setting,
+    "GET count": lambda fullstory, _: {"count": fullstory.count()},
 }
 
 
-def answer(sim: FullStorySimulator, request: Request) -> Reply:
-    """What the command returned, as JSON; 400 with the reason when it could not be done."""
-    command = COMMANDS.get((request.method, request.path.removeprefix(PREFIX)))
-    if command is None:
-        return Reply.json({"error": f"commands: {', '.join(' '.join(key) for key in COMMANDS)}"}, 404)
-    try:
-        return Reply.json(command(sim, json.loads(request.body or b"{}")))
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
-        return Reply.json({"error": str(error)}, 400)
+def commands(fullstory: FullStory) -> Commands:
+    return {name: partial(command, fullstory) for name, command in COMMANDS.items()}

@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from simkit.faults import NO_FAULT, Fault
+from simkit.reply import Reply
+from simkit.server import PIECE
 
 from .bundles import Bundle
 from .encoding import WRAPPINGS, damaged, document, headers, lines, then, without_end, wrap
-from .faults import DAMAGES, NO_FAULT, Fault
-from .messages import Reply
+from .exports import Export
+from .faults import DAMAGES
 from .rows import served
-from .server import PIECE
 from .settings import Encoding, Settings
-
-if TYPE_CHECKING:
-    from .exports import Export
 
 KEEP_ABOVE = 20_000  # rows; their bytes are made once and kept until the simulator stops
 REPACKED = {"crc", "deflate_boundary", "garbage"}  # damages that need gzip, whatever the settings say

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+
+from simkit.faults import Fault
+from simkit.reply import Reply
+from simkit.request import Request
 
 from .endpoints_account import v1
+from .errors import problem
+from .exports import Export
+from .fullstory import FullStory
 from .limits import retry_after
-from .messages import Reply, Request, problem
 from .moments import stamp
 from .operations import Operation
 from .orders import Refused, order
+from .segments import Segment
 from .selection import Selection
 from .storage import EXPORTS, signed_url
 
-if TYPE_CHECKING:
-    from .core import FullStorySimulator
-    from .exports import Export
-    from .faults import Fault
-    from .segments import Segment
 
-
-def create(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
+def create(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:
     """Order an export (developer.fullstory.com, "Create segment export")."""
-    settings, now = sim.settings, sim.now()
+    settings, now = fullstory.settings, fullstory.now()
 
     def segment(key: str) -> Segment:
-        if key not in sim.segments:
+        if key not in fullstory.segments:
             raise Refused("segment not found", settings.unknown_segment_status)
-        return sim.segments[key]
+        return fullstory.segments[key]
 
     try:
         wanted = order(json.loads(request.body or b"null"), segment, now)
@@ -36,61 +36,61 @@ def create(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
         return problem(no.status, str(no))
     except ValueError:
         return problem(400, "the body is not JSON")
-    with sim.operations.lock:
-        if settings.max_running_exports and sim.orders.running(settings, now) >= settings.max_running_exports:
+    with fullstory.operations.lock:
+        if settings.max_running_exports and fullstory.orders.running(settings, now) >= settings.max_running_exports:
             header, seconds = retry_after(settings.retry_after, settings.busy_seconds, now)
-            sim.promises.ask(request.path, seconds)
+            fullstory.promises.ask(request.path, seconds)
             extra = {"Retry-After": header} if header else {}
             return problem(429, "too many exports are running", **extra)
-        export = sim.orders.create(wanted, Selection.of(sim.bundles), settings, now)
-    return v1(sim, {"operationId": export.operation.id})
+        export = fullstory.orders.create(wanted, Selection.of(fullstory.bundles), settings, now)
+    return v1(fullstory, {"operationId": export.operation.id})
 
 
-def operation(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
+def operation(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:
     """How far it is (developer.fullstory.com, "Get operation")."""
-    found = _operation(sim, request)
+    found = _operation(fullstory, request)
     if found is None:
         return problem(404, "operation not found")
-    with sim.operations.lock:
-        found.look(sim.settings, sim.now(), polled=True)
-        return v1(sim, found.shown(sim.settings))
+    with fullstory.operations.lock:
+        found.look(fullstory.settings, fullstory.now(), polled=True)
+        return v1(fullstory, found.shown(fullstory.settings))
 
 
-def cancel(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
+def cancel(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:
     """Stop it; what becomes of its state is not documented (there are only three)."""
-    found = _operation(sim, request)
+    found = _operation(fullstory, request)
     if found is None:
         return problem(404, "operation not found")
-    with sim.operations.lock:
+    with fullstory.operations.lock:
         if found.running:
-            found.finish("FAILED", sim.now(), "the operation was cancelled")
+            found.finish("FAILED", fullstory.now(), "the operation was cancelled")
     return Reply.json({})
 
 
-def results(sim: FullStorySimulator, request: Request, _fault: Fault) -> Reply:
+def results(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:
     """Where the file is, for some minutes (developer.fullstory.com, "Get export results")."""
-    settings, now = sim.settings, sim.now()
-    export = _finished(sim, request.matched["id"])
+    settings, now = fullstory.settings, fullstory.now()
+    export = _finished(fullstory, request.matched["id"])
     if export is None:
         return problem(404, "export not found")
     if export.is_expired(now):
         return problem(settings.expired_export_status, "the export has expired")
     suffix = "ndjson" if export.order.format == "FORMAT_NDJSON" else "json"
     expires = int(now + settings.signed_url_seconds)
-    location = signed_url(sim.storage_url, f"{EXPORTS}/{export.id}/{export.id}.{suffix}.gz", expires)
+    location = signed_url(fullstory.storage_url, f"{EXPORTS}/{export.id}/{export.id}.{suffix}.gz", expires)
     return Reply.json({"location": location, "expires": stamp(expires)})
 
 
-def _operation(sim: FullStorySimulator, request: Request) -> Operation | None:
+def _operation(fullstory: FullStory, request: Request) -> Operation | None:
     try:
-        return sim.operations.get(request.matched["id"])
+        return fullstory.operations.get(request.matched["id"])
     except KeyError:
         return None
 
 
-def _finished(sim: FullStorySimulator, key: str) -> Export | None:
+def _finished(fullstory: FullStory, key: str) -> Export | None:
     try:
-        export = sim.orders.get(key)
+        export = fullstory.orders.get(key)
     except KeyError:
         return None
     return export if export.operation.state == "COMPLETED" else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .individuals import individuals
 from .moments import BEFORE_ALL, DAY, SECOND
-from .operations import Operation, Operations
+from .operations import KEPT_DAYS, Operation, Operations
 from .orders import Order
 from .rows import INT64_MAX, Row, decode, encode, identity, served
 from .selection import Selection
@@ -34,13 +34,12 @@ class Export:
     all_time: bool
     shuffled: bool
     downloads: int = 0
-    days: float = 7.0
     expired: bool = False
 
     def is_expired(self, now: float) -> bool:
         """Whether its content is gone."""
         finished = self.operation.finished
-        return self.expired or (finished is not None and now >= finished + self.days * 86_400)
+        return self.expired or (finished is not None and now >= finished + KEPT_DAYS * 86_400)
 
     def rows(self) -> Iterator[bytes]:
         """What its file holds."""
@@ -122,7 +121,6 @@ class Exports:
         with self._lock:
             number = len(self._all) + 1
             operation = Operation(f"{settings.seed:04x}{number:08x}", "SEARCH_EXPORT", now, state="PENDING")
-            operation.expires_days = settings.export_days
             days = settings.retention_days
             export = Export(
                 id=f"export-{operation.id}",
@@ -135,7 +133,6 @@ class Exports:
                 unsettled=settings.unsettled,
                 all_time=settings.individual_totals == "all",
                 shuffled=settings.row_order == "shuffled",
-                days=settings.export_days,
             )
             operation.will_fail = self._reason(export, settings)
             if self._lost < settings.export_losses:

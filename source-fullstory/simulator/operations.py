@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .moments import stamp
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 KINDS = ("SEARCH_EXPORT", "DELETE_USER", "DELETE_SESSION", "DELETE_SEGMENT_SESSIONS", "DELETE_SEGMENT_USERS")
+KEPT_DAYS = 7  # a finished export
 STATES = ("PENDING", "COMPLETED", "FAILED")
 STEPS = ("queued", "searching", "writing")  # only that there is a `step` is documented
 
@@ -33,7 +34,6 @@ class Operation:
     lost: bool = False
     by_itself: bool = False  # it does not go on because someone looks
     percent: int = 0
-    expires_days: float = field(default=7.0, repr=False)
 
     @property
     def running(self) -> bool:
@@ -55,7 +55,7 @@ class Operation:
         self.state, self.finished, self.error = state, now, error or self.will_fail
         self.percent = 100 if state == "COMPLETED" else self.percent
         if state == "COMPLETED" and self.type == "SEARCH_EXPORT":
-            self.results = {"searchExportId": f"export-{self.id}", "expires": stamp(now + self.expires_days * 86_400)}
+            self.results = {"searchExportId": f"export-{self.id}", "expires": stamp(now + KEPT_DAYS * 86_400)}
 
     def shown(self, settings: Settings) -> dict[str, Any]:
         """As the API shows it."""

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .messages import BadRequest, Request
+from simkit.request import Request
+
+from .errors import BadRequest
 
 if TYPE_CHECKING:
     from .rows import Row

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import ClassVar, Literal
+
+from simkit.settings import BaseSettings
 
 Role = Literal["USER", "ARCHITECT", "ADMIN"]
 Order = Literal["sorted", "reversed", "shuffled"]
@@ -46,17 +47,21 @@ TRICKS = frozenset(
 )
 OPTIONAL_TRICKS = frozenset({"over_64_bits"})  # integers that no 64-bit parser can read
 REGENERATIONS = frozenset({"order", "settled", "column", "numbers"})
-FREE_SETS = frozenset({"not_offered"})  # of any text
-VOCABULARIES = {"tricks": TRICKS | OPTIONAL_TRICKS, "regenerate": REGENERATIONS}
 
 
 @dataclass
-class Settings:
+class Settings(BaseSettings):
     """The simulator's choices; every one may be changed while it runs, and a wrong name or value raises.
 
     The defaults are what FullStory documents (developer.fullstory.com, help.fullstory.com), or where nothing
     is documented, the variant that public clients were written against.
     """
+
+    SETS: ClassVar = {
+        "tricks": TRICKS | OPTIONAL_TRICKS,
+        "regenerate": REGENERATIONS,
+        "not_offered": frozenset(),  # of any text
+    }
 
     # The account and its key.
     api_key: str = "na1.c2ltdWxhdG9yOm5vdC1hLXJlYWwta2V5/U0lNVUxBVE9S"
@@ -85,7 +90,6 @@ class Settings:
     html_escapes: bool = False  # Go's default: <, > and & as \u003c, \u003e, \u0026
     regenerate: frozenset[str] = frozenset()  # what differs when a bundle is downloaded again
     redirect: str = ""  # "", "storage", "loop", or the scheme and host of some other server
-    redirect_status: int = 302
     signed_url_seconds: float = 300.0
 
     # POST /segments/v1/exports and what follows
@@ -101,7 +105,6 @@ class Settings:
     busy_seconds: float = 1.0  # the wait which that 429 asks for
     exports_per_minute: int = 0  # of `window_seconds`; 0 = no limit
     unknown_segment_status: int = 404
-    export_days: float = 7.0  # how long a finished export is kept
     expired_export_status: int = 404
     expired_url_status: int = 400  # of a signed URL
     export_encoding: Encoding = "gzip"
@@ -133,49 +136,11 @@ class Settings:
     lists_per_minute: int = 0
     window_seconds: float = 60.0  # how long the "minute" of both limits lasts
     retry_after: RetryAfter = "seconds"
-    latency_ms: float = 0.0  # before every answer
     bytes_per_second: int = 0  # of a bundle's body; 0 = as fast as it goes
 
     # Events made up by the simulator.
-    seed: int = 1
     events_per_day: int = 480
     generation: Generation = "legacy"  # of field names
     edge: Edge = "start"  # which bundle gets an event exactly between two
     tricks: frozenset[str] = TRICKS
-    trick_rate: float = 0.05
     stream_above: int = 20_000  # an event count above it is streamed from templates
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Refuse names and values that mean nothing, so that a typo in a test cannot pass for a behaviour."""
-        object.__setattr__(self, name, _checked(name, value))
-
-    def change(self, **values: object) -> None:
-        """Set several at once (what the command line and /_simulator/settings use); lists become sets."""
-        for name, value in values.items():
-            setattr(self, name, value)
-
-
-def _checked(name: str, value: object) -> object:
-    hint = _hints().get(name)
-    if hint is None:
-        raise AttributeError(f"no such setting: {name}")
-    if name in VOCABULARIES or name in FREE_SETS:
-        return _checked_set(name, value)
-    allowed = get_args(hint)
-    if get_origin(hint) is Literal and value not in allowed:
-        raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
-    return value
-
-
-def _checked_set(name: str, value: object) -> frozenset[str]:
-    if not isinstance(value, frozenset | set | list | tuple):
-        raise TypeError(f"{name} is a set of names, not {value!r}")
-    unknown = set(value) - VOCABULARIES.get(name, frozenset(value))
-    if unknown:
-        raise ValueError(f"{name} are any of {', '.join(sorted(VOCABULARIES[name]))}, not {sorted(unknown)}")
-    return frozenset(value)
-
-
-@cache
-def _hints() -> dict[str, object]:
-    return dict(get_type_hints(Settings))

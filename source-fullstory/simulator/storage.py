@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from .messages import Reply, Request
+from simkit.faults import Fault
+from simkit.reply import Reply
+from simkit.request import Request
 
-if TYPE_CHECKING:
-    from .bundles import Bundle
-    from .core import FullStorySimulator
-    from .exports import Export
-    from .faults import Fault
+from .bundles import Bundle
+from .exports import Export
+from .fullstory import FullStory
 
 SECRET = b"the storage host's signing key"
 BUNDLES = "/fullstoryapp-data-export"
@@ -34,27 +33,27 @@ def signed_url(base: str, path: str, expires: int) -> str:
     return f"{base}{path}?{urlencode(query)}"
 
 
-def answer(sim: FullStorySimulator, request: Request, fault: Fault) -> Reply:
+def answer(fullstory: FullStory, request: Request, fault: Fault) -> Reply:
     """The object, or what a storage host says in XML."""
     if "authorization" in request.headers:
         return _refusal(400, "InvalidArgument", "Only one auth mechanism allowed")
     expires = request.params.get("Expires", "")
     if not hmac.compare_digest(request.params.get("Signature", ""), _signature(request.path, expires)):
         return _refusal(403, "SignatureDoesNotMatch", "The request signature does not match.")
-    if sim.now() >= int(expires):
-        return _refusal(sim.settings.expired_url_status, "ExpiredToken", "The provided token has expired.")
+    if fullstory.now() >= int(expires):
+        return _refusal(fullstory.settings.expired_url_status, "ExpiredToken", "The provided token has expired.")
     try:
-        return sim.delivery.reply(_file(sim, request.path), sim.settings, fault)
+        return fullstory.delivery.reply(_file(fullstory, request.path), fullstory.settings, fault)
     except KeyError:
         return _refusal(404, "NoSuchKey", "The specified key does not exist.")
 
 
-def _file(sim: FullStorySimulator, path: str) -> Bundle | Export:
+def _file(fullstory: FullStory, path: str) -> Bundle | Export:
     _, folder, key, _ = path.split("/", 3)
     if f"/{folder}" == BUNDLES:
-        return sim.shelf.get(int(key))
-    export = sim.orders.get(key)
-    if export.is_expired(sim.now()):
+        return fullstory.shelf.get(int(key))
+    export = fullstory.orders.get(key)
+    if export.is_expired(fullstory.now()):
         raise KeyError(key)
     return export
 

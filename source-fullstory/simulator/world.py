@@ -62,7 +62,7 @@ class World:
     def of(cls, settings: Settings) -> World:
         """The world that the settings describe."""
         s = settings
-        return cls(str(s.seed), s.events_per_day, s.generation, s.tricks, s.trick_rate)
+        return cls(str(s.seed), s.events_per_day, s.generation, s.tricks)
 
     def size(self, slot: int) -> int:
         """How many events half hour number `slot` (since 1970) has; a day has exactly `per_day`."""

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_fullstory.kit.config import base_url, start_date, whole_number
+from source_fullstory.kit.config import api_key, base_url, shown, start_date, whole_number
 from source_fullstory.kit.errors import config_error
 
 API_URL = "https://api.fullstory.com"
 EU_API_URL = "https://api.eu1.fullstory.com"
 EXPORT_URL = "https://export.fullstory.com"
+_WHERE_KEYS_ARE = "Make one in FullStory under Settings > Integrations > API Keys, with the permission Architect."
 _REGIONS = {"automatic": "", "united states": API_URL, "europe": EU_API_URL}
 _BUNDLES, _SEGMENT_EXPORT = "bundles", "segment_export"
 
@@ -44,7 +45,7 @@ class Config:
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
         """Raises AirbyteTracedException (config error) with a sentence that says what to do."""
-        key = _api_key(raw.get("api_key"))
+        key = api_key(raw, _WHERE_KEYS_ARE)
         moment = start_date(raw)
         return cls(
             api_key=key,
@@ -66,19 +67,6 @@ class Config:
         return int(pendulum.from_timestamp(now).subtract(years=1).timestamp())
 
 
-def _api_key(text: Any) -> str:
-    key = text.strip() if isinstance(text, str) else ""
-    key = key.removeprefix("Basic ").strip()
-    if not key:
-        raise config_error(
-            "The API key is missing. Make one in FullStory under Settings > Integrations > API Keys, with the "
-            "permission Architect."
-        )
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise config_error("The API key holds characters that no key has. Copy it from FullStory once more.")
-    return key
-
-
 def _region(name: Any) -> str:
     """Where the API of that region is; "" for automatic."""
     found = _REGIONS.get(str(name or "automatic").strip().lower())
@@ -96,12 +84,12 @@ def _events_source(raw: Any) -> EventsSource:
     method = raw.get("method") if isinstance(raw, Mapping) else raw
     if method not in (_BUNDLES, _SEGMENT_EXPORT) or not isinstance(raw, Mapping):
         raise config_error(
-            f"The source of events is {method!r}. Give events_source a method, bundles or segment_export, as in "
+            f"The source of events is {shown(method)}. Give events_source a method, bundles or segment_export, as in "
             '{"method": "bundles"}, or leave it out for bundles.'
         )
     segment = raw.get("segment_id") or "everyone"
     if not isinstance(segment, str):
-        raise config_error(f"segment_id is {segment!r}. Give a segment's id, or leave it out for everyone.")
+        raise config_error(f"segment_id is {shown(segment)}. Give a segment's id, or leave it out for everyone.")
     return EventsSource(
         by_export=method == _SEGMENT_EXPORT,
         segment_id=segment.strip(),
@@ -116,7 +104,7 @@ def _patterns(names: Any) -> tuple[str, ...]:
         return ()
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise config_error(
-            f"exclude_fields is {names!r}. Give a list of field names or patterns, as in "
+            f"exclude_fields is {shown(names)}. Give a list of field names or patterns, as in "
             '["UserEmail", "evt_*_authorization_str"], or leave it out.'
         )
     return tuple(names)

@@ -87,11 +87,11 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
         return Reader(streams, saved, len(streams) + _MORE_WORKERS)
 
     @classmethod
-    def legacy_state(cls, found: Mapping[str, Any]) -> list[AirbyteStateMessage]:
+    def states(cls, found: Any) -> list[AirbyteStateMessage]:
         """Also the state file of the Singer tap, `{"events": "<stop of the last bundle>"}`."""
-        return super().legacy_state(
-            {name: {name: value} if _is_time(value) else value for name, value in found.items()}
-        )
+        if isinstance(found, dict):
+            found = {name: {name: value} if _is_time(value) else value for name, value in found.items()}
+        return super().states(found)
 
 
 def _state_for(stream: FullStoryStream, state: Mapping[str, Any], mode: SyncMode) -> Mapping[str, Any]:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from airbyte_cdk.models import AirbyteStream
+from airbyte_cdk.test.entrypoint_wrapper import discover
 from simulator import FullStorySimulator, Settings
+from source_fullstory import SourceFullstory
 from source_fullstory.events import individuals
 from unit_tests.syncs import Account
 
@@ -26,3 +29,13 @@ def account() -> Iterator[Account]:
             "downloads_per_minute": 600,
         }
         yield Account(sim, config)
+
+
+@pytest.fixture(scope="session")
+def discovered() -> list[AirbyteStream]:
+    """What `discover` answers to a key that may see everything."""
+    with FullStorySimulator(Settings()) as sim:
+        config = {"api_key": sim.api_key, "api_url": sim.url, "export_url": sim.url}
+        catalog = discover(SourceFullstory(), config).catalog.catalog
+    assert catalog
+    return list(catalog.streams)

@@ -23,6 +23,8 @@ from source_fullstory.kit.errors import trace_message
 from source_fullstory.kit.output import as_line
 from source_fullstory.kit.retry import Patience
 
+from simkit.syncs import arguments
+
 Row = dict[str, Any]
 ROOT = Path(__file__).parents[1]
 ADDED = {"event_key", "bundle_id", "bundle_start", "bundle_stop"}
@@ -167,19 +169,7 @@ class Account:
         config: Row | None = None,
     ) -> list[str]:
         """The command line of a sync."""
-        entry = {"supported_sync_modes": ["full_refresh", "incremental"], "json_schema": {}}
-        catalog = [
-            {"stream": {"name": name, **entry}, "sync_mode": mode.value, "destination_sync_mode": "append"}
-            for name in streams
-        ]
-        found = ["read"]
-        files = {"config": config or self.config, "catalog": {"streams": catalog}, "state": state}
-        for name, content in files.items():
-            if content is not None:
-                path = folder / f"{name}.json"
-                path.write_text(json.dumps(content))
-                found += [f"--{name}", str(path)]
-        return found
+        return arguments(folder, config or self.config, streams, state, mode.value)
 
 
 def as_sent(record: Row) -> Row:
@@ -210,7 +200,7 @@ def _text(row: Row) -> str:
     return json.dumps(storable(row), sort_keys=True)
 
 
-def run_process(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def run_process(given: list[str]) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
-    command = [sys.executable, "-m", "source_fullstory", *arguments]
+    command = [sys.executable, "-m", "source_fullstory", *given]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import SyncMode
 from simulator import Fault, Request
-from simulator.messages import Reply
 from source_fullstory.streams import STREAMS
 from unit_tests.syncs import ROOT, Account, Row
+
+from simkit.reply import Reply
 
 LISTS = ["users", "segments", "session_profiles", "element_block_rules", "webhook_endpoints", "operations"]
 HISTORIES = [stream.name for stream in STREAMS if stream.name.endswith("_history")]
@@ -298,7 +299,7 @@ ROWS = [stream.name for stream in STREAMS if stream.name not in ("events", "indi
 
 def put_in_every_row(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
     """FullStory's rows have one more field, `odd`."""
-    plain = Reply.json.__func__  # type: ignore[attr-defined]
+    plain = vars(Reply)["json"].__func__
 
     def odd(_: type[Reply], answer: Row, *rest: Any, **more: Any) -> Reply:
         whole = {
@@ -344,10 +345,7 @@ def test_what_is_deeper_than_json_is_read_is_told_by_its_endpoint(account: Accou
     users = json.dumps({"results": account.sim.account.users})
     body = users.replace('{"deep": 1}', '{"a":' * depth + "1" + "}" * depth).encode()  # Python could not write it
 
-    def whole(request: Request) -> Reply:
-        return Reply(200, {"Content-Type": "application/json"}, body) if request.path == "/v2/users" else plain(request)
-
-    plain, account.sim._api.answer = account.sim._api.answer, whole
+    account.sim.fault(Fault("/v2/users", "200", times=None, body=body.decode()))
     outcome = account.sync(streams=["users"], mode=SyncMode.full_refresh, exclude_fields=["ssn"])
     assert "defect" not in outcome.text
     if outcome.status("users") == "INCOMPLETE":

@@ -120,14 +120,14 @@ def test_the_list_may_have_a_limit_too(account: Account) -> None:
 
 def test_a_pause_of_more_than_an_hour_is_a_transient_error(account: Account) -> None:
     account.sim.add_bundle("2024-01-01", "2024-01-02", 5)
-    account.sim.fault(Fault("/get", "429", retry_after="86400"))
+    account.sim.fault(Fault("/get", "429", headers={"Retry-After": "86400"}))
     outcome = account.sync()
     assert outcome.errors()[0]["failure_type"] == "transient_error"
     assert "over the limit" in outcome.errors()[0]["message"]
 
 
 def test_a_check_does_not_wait_for_the_limit(account: Account) -> None:
-    account.sim.fault(Fault("/me", "429", retry_after="600"))
+    account.sim.fault(Fault("/me", "429", headers={"Retry-After": "600"}))
     began = time.monotonic()
     status = account.check()
     assert status["status"] == "FAILED"
@@ -137,7 +137,7 @@ def test_a_check_does_not_wait_for_the_limit(account: Account) -> None:
 
 def test_the_log_tells_of_the_waiting(account: Account) -> None:
     account.sim.add_bundle("2024-01-01", "2024-01-02", 5)
-    account.sim.fault(Fault("/get", "429", retry_after="2"))
+    account.sim.fault(Fault("/get", "429", headers={"Retry-After": "2"}))
     log = account.sync().log
     assert "was over the limit (a web page, '429'); next try in 2.0 s" in log
     assert "waits 2 s for FullStory's limit" in log

@@ -28,8 +28,9 @@ from simulator import (
     showcase,
 )
 from simulator.api import Route
-from simulator.messages import Reply
 from unit_tests.calls import Answer, ask, call
+
+from simkit.reply import Reply
 
 DAY = 86_400
 JAN_1 = epoch("2024-01-01")
@@ -431,9 +432,9 @@ def test_the_minute_can_be_made_short_and_lists_can_be_limited(sim: FullStorySim
 
 @pytest.mark.parametrize("status", ["408", "429", "500", "502", "503", "504"])
 def test_a_status_can_be_ordered(sim: FullStorySimulator, status: str) -> None:
-    sim.fault(Fault(LIST, status, retry_after="7"))
-    sim.fault(Fault(LIST, status, body="empty"))
-    sim.fault(Fault(LIST, status, body="json"))
+    sim.fault(Fault(LIST, status, headers={"Retry-After": "7"}))
+    sim.fault(Fault(LIST, status, body=""))
+    sim.fault(Fault(LIST, status, body='{"code":"x","message":"y"}'))
     html, empty, said = (call(sim, LIST) for _ in range(3))
     assert {html.status, empty.status, said.status} == {int(status)}
     assert html.headers["content-type"].startswith("text/html")
@@ -755,7 +756,7 @@ def test_other_processes_control_it_over_http(sim: FullStorySimulator) -> None:
     order("fault", path="/me", kind="503")
     assert call(sim, "/me").status == 503
     assert [request["status"] for request in tell("requests")["requests"]] == [200, 403, 503]
-    order("clear")
+    ask(sim.url, "/_simulator/requests", method="DELETE")
     assert tell("requests") == {"early": 0, "requests": []}
     assert "error" in order("settings", rolle="USER")
     assert "error" in order("nothing")
@@ -763,7 +764,7 @@ def test_other_processes_control_it_over_http(sim: FullStorySimulator) -> None:
 
 def test_the_command_line_serves_a_filled_account() -> None:
     command = [sys.executable, "-m", "simulator", "--days", "2", "--bundle-hours", "12", "--events-per-bundle", "48"]
-    more = ["--until", "2024-01-03", "--downloads-per-minute", "0", "--set", "encoding=plain", "--set", "page_size=3"]
+    more = ["--until", "2024-01-03", "--downloads-per-minute", "0", "--encoding", "plain", "--page-size", "3"]
     folder = Path(__file__).parents[1]
     with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True, cwd=folder) as process:
         try:

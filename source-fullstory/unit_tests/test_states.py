@@ -103,10 +103,12 @@ def test_the_servers_clock_is_learned_before_plans_are_made(account: Account) ->
 
 # What FullStory asks
 
+TOO_MANY = '{"code": "rate_limited", "message": "Too Many Requests"}'
+
 
 @pytest.mark.parametrize(("asked", "spoken"), [("7200", "2 hours"), ("5400", "90 minutes"), ("86400", "24 hours")])
 def test_a_wait_of_hours_is_told_with_its_reason(account: Account, asked: str, spoken: str) -> None:
-    account.sim.fault(Fault("segments", "429", times=9, retry_after=asked, body="json"))
+    account.sim.fault(Fault("segments", "429", times=9, headers={"Retry-After": asked}, body=TOO_MANY))
     outcome = account.sync(streams=["segments", "users"])
     (error, *_) = outcome.errors()
     assert f"FullStory asks to wait {spoken} before /segments/v1" in error["message"]
@@ -119,5 +121,5 @@ def test_a_wait_of_hours_is_told_with_its_reason(account: Account, asked: str, s
 
 
 def test_check_tells_of_a_wait_of_hours(account: Account) -> None:
-    account.sim.fault(Fault("list", "429", times=9, retry_after="7200", body="json"))
+    account.sim.fault(Fault("list", "429", times=9, headers={"Retry-After": "7200"}, body=TOO_MANY))
     assert "FullStory asks to wait 2 hours" in account.check()["message"]

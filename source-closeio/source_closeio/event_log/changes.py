@@ -1,182 +1,178 @@
-"""What the event log tells of the time since the last syncs: read once a sync, for all streams that ask.
+"""What the event log tells of the time since the last syncs: taken in once a sync, for all streams that ask.
 
-https://developer.close.com/api/resources/events/list-of-event-types. If the stream event_log is selected, its workers
-read the log and this takes note of what passes; else threads of its own read it. Memory holds ids; deletions, of which
-there may be many, wait in a temporary file.
+https://developer.close.com/api/resources/events/list-of-event-types. Whoever reads the log (families/events.py) shows
+its pages here, in any order. Memory holds ids; what was deleted waits in temporary files.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from threading import Condition, Thread
+from threading import Lock
 from typing import Any
 
-import orjson
-
-from source_closeio.event_log.events import EventStream
-from source_closeio.http.api import Client
+from source_closeio.event_log.kinds import is_one_of, kind_of
+from source_closeio.event_log.spool import Spool
 from source_closeio.http.errors import NotOffered
 from source_closeio.kit import times
-from source_closeio.kit.contract import Page, Stopped
+from source_closeio.kit.contract import Page
 
-_READERS = 4
-_PAGE = 1000
-_IN_MEMORY_BYTES = 1 << 20
-_POLL_SECONDS = 0.5
-_NOTED = ("activity.", "comment")
+_FOLLOWED = ("activity.", "comment")
+"""Kinds of which every change is noted; of others only what shows that a deleted object is back."""
 
 logger = logging.getLogger("airbyte")
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object that is gone."""
+
+    kind: str
+    id: str
+    moment: datetime
+    last_version: Mapping[str, Any]
+    """All of it, or nothing: keys without admin rights see it for an hour only."""
+    is_certain: bool
+    """Not where another event is of the same moment; nor in a merge, for which Close writes events of deletion about
+    children that move, too."""
+
+
 class Changes:
-    """Notes on the events from `since` on (None: nobody asks for any). They are complete once `wait` returns.
+    """Notes on the events since the earliest moment that a stream wants. Complete once `is_over`. Thread-safe."""
 
-    Thread-safe.
-    """
-
-    def __init__(self, log: EventStream, since: datetime | None, *, log_is_selected: bool) -> None:
-        self._log = log
-        self._since = since
-        self._log_is_selected = log_is_selected
+    def __init__(self) -> None:
+        self.since: datetime | None = None
+        """None: nobody wants any."""
+        self.is_over = False
+        self._failure: Exception | None = None
         self._touched: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
+        self._gone: dict[str, datetime] = {}
         self._merged_into: dict[str, datetime] = {}
         self._merges: dict[str, dict[str, Any]] = {}
-        self._gone: set[Any] = set()
-        self._deletions = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - as long as the sync
-        self._changed = Condition()
-        self._begun = False
-        self._over = False
-        self._failure: Exception | None = None
+        self._deletions = Spool()
+        self._marked: set[str] = set()
+        self._last_versions: defaultdict[str, Spool] = defaultdict(Spool)
+        self._lock = Lock()
         self._told = False
-        self._offered: bool | None = None
-        log.pass_on(self, since)
 
-    # for the readers of the log
+    def want(self, since: datetime | None, marked: tuple[str, ...] = ()) -> None:
+        """For a stream, before the log is read: from when on, and the kinds of objects whose deletions it marks."""
+        if since:
+            self.since = min(since, self.since or since)
+            self._marked.update(marked)
+
+    # for the reader of the log
 
     def take(self, events: Page) -> None:
-        """Note what matters of a page of events."""
-        if self._since is None:
+        """Note what matters of a page of events. Raises AirbyteTracedException if there is no room on disk."""
+        if self.since is None:
             return
-        with self._changed:
+        with self._lock:
             for event in events:
                 moment = times.parse_or_none(event.get("date_updated"))
-                if moment and moment >= self._since:
+                if moment and moment >= self.since:
                     self._note(event, moment)
 
     def end(self, failure: Exception | None = None) -> None:
-        """The log was read to its end, or cannot be."""
-        with self._changed:
-            self._failure = self._failure if self._over else failure
-            self._over = True
-            self._changed.notify_all()
+        """The log was read to its end, or cannot be. Only the first call counts."""
+        with self._lock:
+            if not self.is_over:
+                self._failure, self.is_over = failure, True
 
     def _note(self, event: Mapping[str, Any], moment: datetime) -> None:
-        kind, id_, action = str(event.get("object_type")), str(event.get("object_id")), event.get("action")
+        kind, id_, action = kind_of(event.get("object_type")), str(event.get("object_id")), event.get("action")
         meta = event.get("meta") or {}
         # All events of a merge have it, whatever they are about.
         destination = meta.get("merge_destination_lead_id")
         if destination:
             _keep_latest(self._merged_into, destination, moment)
         if action == "deleted":
-            if kind.startswith("activity."):
-                self._gone.add(id_)
-            elif kind == "comment":  # a removed one stays in its thread, without its text
-                _keep_latest(self._touched[kind], id_, moment)
-            self._write(_deletion(event, moment, id_, destination if kind == "lead" else None))
-        elif action == "merged":
+            self._note_deletion(event, kind, id_, moment, destination)
+        elif action == "merged" and meta.get("merge_source_lead_id"):
             # The event is about the lead that stays. The other one's deletion has an event of its own, as a rule, of
             # which no document says that it tells of the merge.
-            source = meta.get("merge_source_lead_id")
-            if source:
-                self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
-        elif kind.startswith(_NOTED):
+            source = str(meta["merge_source_lead_id"])
+            self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
+        elif action != "updated" or kind.startswith(_FOLLOWED):
             _keep_latest(self._touched[kind], id_, moment)
 
-    def _write(self, row: dict[str, Any]) -> None:
-        self._deletions.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    def _note_deletion(
+        self, event: Mapping[str, Any], kind: str, id_: str, moment: datetime, destination: str | None
+    ) -> None:
+        if kind == "comment":  # a removed one may stay in its thread, without its text
+            _keep_latest(self._touched[kind], id_, moment)
+        else:
+            _keep_latest(self._gone, id_, moment)
+        self._deletions.add(_deletion(event, moment, id_, destination if kind == "lead" else None))
+        if is_one_of(kind, tuple(self._marked)):
+            is_of_merge = bool(destination) and kind != "lead"
+            row = {"id": id_, "at": times.to_text(moment), "last": event.get("previous_data") or {}}
+            self._last_versions[kind].add({**row, "is_of_merge": is_of_merge})
 
-    # for the streams
+    # for the streams, once the log is over
 
-    def begin(self) -> None:
-        """See to it that the log is being read."""
-        with self._changed:
-            if self._begun:
-                return
-            self._begun = True
-        if not self._log_is_selected and self._since:
-            self._log.open_for_listener(self._since)
-            for number in range(_READERS):
-                Thread(target=self._read, name=f"events-{number}", daemon=True).start()
-
-    def _read(self) -> None:
-        try:
-            while not self._over:
-                window = self._log.take_slice()
-                if window:
-                    for _ in self._log.read_slice(window):
-                        pass
-                    self._log.finish_slice(window)
-                else:
-                    with self._changed:
-                        self._changed.wait(_POLL_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the log tells the user
-            self.end(error)
-
-    def wait(self, client: Client) -> bool:
-        """Wait until the log was read; False if Close does not offer it. Raises what kept it from being read."""
-        self.begin()
-        with self._changed:
-            while not self._over:
-                if client.stopped.is_set():
-                    raise Stopped
-                self._changed.wait(_POLL_SECONDS)
-            failure, told, self._told = self._failure, self._told, True
-        if failure is None:
+    def are_known(self) -> bool:
+        """False if Close does not offer the log. Raises what kept it from being read."""
+        if self._failure is None:
             return True
-        if not isinstance(failure, NotOffered):
-            raise failure
+        if not isinstance(self._failure, NotOffered):
+            raise self._failure
+        with self._lock:
+            told, self._told = self._told, True
         if not told:
             logger.warning(
                 "Close does not offer the event log to this API key. Deletions, and changes outside of the time that "
-                f"each sync reads again, are not seen. {failure}"
+                f"each sync reads again, are not seen. {self._failure}"
             )
         return False
 
-    def is_offered(self) -> bool:
-        """Whether Close lets this key read the event log at all."""
-        with self._changed:
-            if self._offered is None:
-                self._offered = self._log.is_offered()
-            return self._offered
-
-    def touched(self, kind: str, since: datetime) -> list[str]:
-        """The ids of objects of this type that were created or changed, and not deleted; for `activity.`, of all types
-        of activity."""
-        with self._changed:
-            found = [ids for name, ids in self._touched.items() if name == kind or kind == name.partition(".")[0] + "."]
-            return [id_ for ids in found for id_, moment in ids.items() if moment >= since and id_ not in self._gone]
+    def touched(self, kinds: tuple[str, ...], since: datetime) -> list[str]:
+        """The ids of objects of these kinds that were created or changed, and not deleted."""
+        found = [ids for kind, ids in self._touched.items() if is_one_of(kind, kinds)]
+        return [
+            id_ for ids in found for id_, moment in ids.items() if moment >= since and not self._is_gone(id_, moment)
+        ]
 
     def merged_into(self, since: datetime) -> list[str]:
         """The ids of the leads that others were merged into."""
-        with self._changed:
-            return [lead for lead, moment in self._merged_into.items() if moment >= since]
+        return [lead for lead, moment in self._merged_into.items() if moment >= since]
+
+    def gone(self, kinds: tuple[str, ...], since: datetime) -> Iterator[list[Deletion]]:
+        """The objects of these kinds that were deleted or merged away and are not back, each once."""
+        merges = dict(self._merges) if "lead" in kinds else {}
+        for kind in [each for each in self._last_versions if is_one_of(each, kinds)]:
+            for page in self._last_versions[kind].pages():
+                for row in page:
+                    merges.pop(row["id"], None)
+                found = [self._as_deletion(kind, row) for row in page]
+                yield [each for each in found if each and each.moment >= since]
+        moments = {id_: times.parse(row["deleted_at"]) for id_, row in merges.items()}
+        yield [Deletion("lead", id_, at, {}, is_certain=True) for id_, at in moments.items() if at >= since]
 
     def deletions(self) -> Iterator[Page]:
-        """What was deleted or merged away, each object once. For one reader, after `wait`."""
+        """What was deleted or merged away, by its events."""
         merges = dict(self._merges)
-        self._deletions.seek(0)
-        while lines := list(islice(self._deletions, _PAGE)):
-            page = [orjson.loads(line) for line in lines]
+        for page in self._deletions.pages():
             for row in page:
                 if merge := merges.pop(row["object_id"], None):
                     row["merged_into"] = merge["merged_into"]
             yield page
         yield list(merges.values())
+
+    def _is_gone(self, id_: str, touched: datetime) -> bool:
+        gone = self._gone.get(id_)
+        return gone is not None and gone >= touched
+
+    def _as_deletion(self, kind: str, row: Mapping[str, Any]) -> Deletion | None:
+        """None if a later event is about the object: it was deleted twice, or is back."""
+        id_, moment = row["id"], times.parse(row["at"])
+        back = self._touched.get(kind, {}).get(id_)
+        if self._gone[id_] > moment or (back and back > moment):
+            return None
+        return Deletion(kind, id_, moment, row["last"], is_certain=not row["is_of_merge"] and back != moment)
 
 
 def _keep_latest(moments: dict[str, datetime], id_: str, moment: datetime) -> None:

@@ -10,39 +10,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, ClassVar
 
-from source_closeio.event_log.change_reading import FollowingStream
+from source_closeio.event_log.kinds import ACTIVITIES
+from source_closeio.families.changed_rows import DELETED_AT, FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.http.errors import NotOffered, Refused
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import KeysetWalk, by_lead, offset_pages
+from source_closeio.paging.dense import by_all_leads
+from source_closeio.paging.keyset import KeysetWalk
+from source_closeio.paging.pages import offset_pages
 from source_closeio.paging.rows_by_id import rows_by_id
-from source_closeio.paging.search import all_leads
 from source_closeio.paging.windows import Window
+from source_closeio.stream import Slice
 
 _LIMIT = 100
-_LEADS_PER_REQUEST = 30  # Close advises against URLs above 2,000 characters; a lead's id has 48
 _ALL = "activity/"
-_EVENT_TYPES = {
-    "call": "activity.call",
-    "created": "activity.created",
-    "custom": "activity.custom_activity",
-    "email": "activity.email",
-    "emailthread": "activity.email_thread",
-    "form_submission": "activity.form_submission",
-    "import_update": "activity.import_update",
-    "lead_merge": "activity.lead_merge",
-    "meeting": "activity.meeting",
-    "note": "activity.note",
-    "sms": "activity.sms",
-    "status_change/lead": "activity.lead_status_change",
-    "status_change/opportunity": "activity.opportunity_status_change",
-    "task_completed": "activity.task_completed",
-    "whatsapp_message": "activity.whatsapp_message",
-}
-"""What the event log calls the activities of a list."""
+_PARTS = {kind: part for part, kind in ACTIVITIES.items()}
+_THREAD = ACTIVITIES["emailthread"]
 _TRANSCRIBED = ("Call", "Meeting")
 _TRANSCRIPTS = "id,recording_transcript,voicemail_transcript,transcripts"
 """Fields that come only when asked for (changelog of 2023-10-26 and 2025-08-14); then no others come."""
@@ -54,7 +39,6 @@ logger = logging.getLogger("airbyte")
 class ActivityStream(FollowingStream):
     """Activities of one type, or of all, re-reading the last `lookback_window_hours` on each sync."""
 
-    cursor_field = "date_created"
     path: ClassVar[str]
     also: str | None = None
     """A second list to read for the same windows, where the first leaves rows out: the list of all types answers
@@ -62,14 +46,22 @@ class ActivityStream(FollowingStream):
     rows_per_window = 20 * _LIMIT
 
     @property
+    def probe_path(self) -> str:
+        return self.path
+
+    @property
+    def window_field(self) -> str:
+        return "date_created"
+
+    @property
     def lookback(self) -> timedelta:  # type: ignore[override]  # constant elsewhere, here the user's choice
         return self.config.lookback
 
-    def read_slice(self, window: Window) -> Iterator[Page | Estimate]:
-        for page in super().read_slice(window):
+    def read_slice(self, stream_slice: Slice) -> Iterator[Page | Estimate]:
+        for page in super().read_slice(stream_slice):
             yield self._with_transcripts(page) if isinstance(page, list) else page
 
-    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+    def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         threads: set[Any] = set()
         walk = self._walk(self.path, {}, window.start, window.end)
         for page in walk.pages():
@@ -90,20 +82,24 @@ class ActivityStream(FollowingStream):
             logger.warning(f"{self.name}: the rows of /{self.also} are left out. {refusal}")
             self.also = None
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("activity.",) if self.path == _ALL else (ACTIVITIES[self.path.removeprefix(_ALL).rstrip("/")],)
+
+    def path_of(self, kind: str) -> str:
+        return f"{_ALL}{_PARTS[kind]}/"
+
     def changed_pages(self, since: datetime) -> Iterator[Page]:
         yield from super().changed_pages(since)
         if self.path != _ALL:
-            kind = next(name for part, name in _EVENT_TYPES.items() if self.path == f"{_ALL}{part}/")
-            yield from self._by_id(self.path, self.changes.touched(kind, since))
+            yield from self._by_id(self.path, self.changes.touched(self.kinds, since))
             return
-        threads = self.changes.touched("activity.email_thread", since)
+        threads = self.changes.touched((_THREAD,), since)
         if self.also:
             yield from self._by_id(self.also, threads)
-        single = {
-            id_: f"{_ALL}{part}/" for part, kind in _EVENT_TYPES.items() for id_ in self.changes.touched(kind, since)
-        }
+        single = {id_: self.path_of(kind) for kind in _PARTS for id_ in self.changes.touched((kind,), since)}
         known = set(threads)
-        rest = [id_ for id_ in self.changes.touched("activity.", since) if id_ not in known]
+        rest = [id_ for id_ in self.changes.touched(self.kinds, since) if id_ not in known]
         yield from self._by_id(_ALL, rest, single)
 
     def _by_id(self, path: str, ids: list[str], one_at: Mapping[str, str] | None = None) -> Iterator[Page]:
@@ -117,7 +113,7 @@ class ActivityStream(FollowingStream):
         """The page with its calls' and meetings' transcripts, which take one more request."""
         if not self.config.include_transcripts:
             return page
-        rows = {row["id"]: row for row in page if row.get("_type") in _TRANSCRIBED}
+        rows = {row["id"]: row for row in page if row.get("_type") in _TRANSCRIBED and DELETED_AT not in row}
         single = {id_: f"{_ALL}{row['_type'].lower()}/" for id_, row in rows.items()}
         for found in rows_by_id(self.client, self.path, list(rows), _TRANSCRIPTS, single):
             for row in found:
@@ -129,7 +125,7 @@ class ActivityStream(FollowingStream):
             client=self.client,
             path=path,
             params=filters,
-            key=self.cursor_field,
+            key=self.window_field,
             newest_first=True,
             limit=_LIMIT,
             low=low,
@@ -140,14 +136,12 @@ class ActivityStream(FollowingStream):
 
     def _dense_second(self, path: str, filters: Params) -> Iterator[Page]:
         """More rows in a second than `_skip` reaches: ask type by type, and where that is too much, lead by lead."""
-        for type_path in [f"{_ALL}{part}/" for part in _EVENT_TYPES] if path == _ALL else [path]:
+        for type_path in [f"{_ALL}{part}/" for part in ACTIVITIES] if path == _ALL else [path]:
             try:
                 yield from offset_pages(self.client, type_path, filters, _LIMIT)
             except Refused:
                 if "lead_id" in filters:
                     raise
-                leads = all_leads(self.client)
-                while some := list(islice(leads, _LEADS_PER_REQUEST)):
-                    yield from by_lead(self.client, type_path, filters, _LIMIT, some)
+                yield from by_all_leads(self.client, type_path, filters, _LIMIT)
             except NotOffered:
                 continue  # a type that this Close does not have

@@ -6,20 +6,19 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from source_closeio.event_log.change_reading import POSITION, EventReader
-from source_closeio.event_log.events import HISTORY
-from source_closeio.families.per_parent import Parents, PartitionStream
-from source_closeio.http.errors import Missing
+from source_closeio.event_log.log_pages import LATE, oldest_event
+from source_closeio.families.changed_rows import POSITION
+from source_closeio.families.per_parent import ParentStream
+from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit import times
-from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import offset_pages, whole_list
+from source_closeio.kit.contract import Page
+from source_closeio.paging.pages import offset_pages
+from source_closeio.stream import Changed, Slice
 
 _LIMIT = 100
-_CHANGED: Parents = ("changed",)
-"""The only slice of a sync that goes by the event log."""
 
 
-class CommentStream(PartitionStream, EventReader):
+class CommentStream(ParentStream):
     """At first the comments of all threads, later those that changed, as the event log tells.
 
     State: {"events_read_to": everything that was logged before this time has been taken in}, under the cursor's name as
@@ -27,46 +26,60 @@ class CommentStream(PartitionStream, EventReader):
     """
 
     parents = "comment_thread/"
-    is_incremental = True
+    cursor_field = "date_updated"
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._since: datetime | None = None
         self._before: Mapping[str, Any] = {}
         self._unfinished = 0
 
     def events_since(self, state: Mapping[str, Any]) -> datetime | None:
-        since = super().events_since(state)
-        return since if since and since >= self.api.sync_start - HISTORY else None
+        position = times.parse_or_none(state.get(POSITION))
+        if position is None or position < oldest_event(self.api.sync_start) + LATE:
+            return None
+        return min(position, self.api.sync_start) - LATE
 
     def open(self, state: Mapping[str, Any]) -> None:
-        self._before, self._since = state, self.events_since(state)
-        if self._since:
-            self.changes.begin()
-            self._waiting.append(_CHANGED)
+        self._before = state
+        if self.since:
+            self.plan(Changed())
         else:
-            super().open({})
-        self._unfinished = len(self._waiting)
+            self.plan_parents()
 
-    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
-        if stream_slice is _CHANGED and self._since and self.changes.wait(self.client):
-            for id_ in self.changes.touched("comment", self._since):
-                try:
-                    yield [self.client.get(f"comment/{id_}/")]
-                except Missing:
-                    continue  # deleted since
-        elif stream_slice is _CHANGED:
-            for page in whole_list(self.client, self.parents):
-                yield from super().read_slice([row["id"] for row in page])
-        else:
-            yield from super().read_slice(stream_slice)
+    def plan(self, *slices: Slice) -> None:
+        self._unfinished += len(slices)
+        super().plan(*slices)
+
+    # The changes come once the event log was read to its end.
+
+    def take_slice(self) -> Slice | None:
+        return super().take_slice() if self._may_go_on() else None
+
+    def has_slices(self) -> bool:
+        return super().has_slices() and self._may_go_on()
+
+    def is_waiting(self) -> bool:
+        return super().has_slices()
+
+    def _may_go_on(self) -> bool:
+        return self.since is None or self.changes.is_over
+
+    def read_changes(self) -> Iterator[Page]:
+        if self.since is None or not self.changes.are_known():
+            self.plan_parents()
+            return
+        for id_ in self.changes.touched(("comment",), self.since):
+            try:
+                yield [self.client.get(f"comment/{id_}/")]
+            except (Missing, NotOffered, Refused) as error:
+                self.client.leave_out(error)
 
     def pages_of(self, parent: str) -> Iterator[Page]:
         return offset_pages(self.client, "comment/", {"thread_id": parent}, _LIMIT)
 
-    def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]:
+    def finish_slice(self, stream_slice: Slice) -> Mapping[str, Any]:
         self._unfinished -= 1
         if self._unfinished:
             return self._before
         now = times.to_text(times.floor_second(self.api.sync_start))
-        return {self.cursor_field: now, POSITION: now}
+        return {self.cursor_field: now, POSITION: now, **self.said_in_states}

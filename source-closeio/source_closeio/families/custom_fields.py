@@ -7,13 +7,13 @@ a list of their own and say in `associations` what they belong to.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from source_closeio.http.api import Client
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
 from source_closeio.kit.contract import Page
-from source_closeio.paging.lists import offset_pages
+from source_closeio.paging.pages import offset_pages
 
 # The shared ones first: should another list repeat one, the row that has the associations stays.
 OBJECT_TYPES = ("shared", "lead", "contact", "opportunity", "activity", "custom_object_type")
@@ -29,9 +29,9 @@ _TEXT = {"type": ["null", "string"]}
 logger = logging.getLogger("airbyte")
 
 
-def definitions(client: Client) -> Iterator[Page]:
+def definitions(client: Client, required: Sequence[str] = ()) -> Iterator[Page]:
     """Every definition once, as Close gives it, with its `object_type`. What the plan does not offer is left out
-    with a warning; raises NotOffered if that is everything."""
+    with a warning; raises NotOffered if that is everything, and CloseError for what is `required`."""
     seen: set[Any] = set()
     refused: list[CloseError] = []
     for object_type in OBJECT_TYPES:
@@ -39,6 +39,8 @@ def definitions(client: Client) -> Iterator[Page]:
             for page in offset_pages(client, f"custom_field/{object_type}/", {}, _LIMIT, seen):
                 yield [{**row, "object_type": object_type} for row in page]
         except (Missing, NotOffered, Refused) as error:
+            if object_type in required:
+                raise
             refused.append(error)
     if len(refused) == len(OBJECT_TYPES):
         raise refused[0]

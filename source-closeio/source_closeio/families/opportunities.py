@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from source_closeio.event_log.change_reading import FollowingStream
+from source_closeio.families.changed_rows import FollowingStream
 from source_closeio.http.api import Params
+from source_closeio.http.errors import Refused
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import KeysetWalk, by_halves
+from source_closeio.paging.dense import by_all_leads, by_halves
+from source_closeio.paging.keyset import KeysetWalk
 from source_closeio.paging.windows import Window
 
 _PATH = "opportunity/"
@@ -27,7 +29,18 @@ class OpportunityStream(FollowingStream):
     rows_per_window = 20 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
-    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+    @property
+    def probe_path(self) -> str:
+        return _PATH
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("opportunity",)
+
+    def path_of(self, kind: str) -> str:
+        return _PATH
+
+    def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk({}, window.start, window.end)
         for page in walk.pages():
             yield from self.estimate(walk.total)
@@ -54,5 +67,11 @@ class OpportunityStream(FollowingStream):
         )
 
     def _dense_second(self, filters: Params) -> Iterator[Page]:
-        """More rows changed in a second than `_skip` reaches: divide them by when they were created."""
-        return by_halves(self.client, _PATH, filters, _LIMIT, "date_created", _FIRST, _LAST)
+        """More rows changed in a second than `_skip` reaches: divide them by when they were created, and by lead where
+        that was one second, too."""
+        try:
+            yield from by_halves(self.client, _PATH, filters, _LIMIT, "date_created", _FIRST, _LAST)
+        except Refused:
+            if "lead_id" in filters:
+                raise
+            yield from by_all_leads(self.client, _PATH, filters, _LIMIT)

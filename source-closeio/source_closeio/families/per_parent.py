@@ -6,24 +6,24 @@ import logging
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from typing import Any, ClassVar
 
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
-from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import ListStream, offset_pages, whole_list
-from source_closeio.paging.search import all_leads
+from source_closeio.kit.contract import Page
+from source_closeio.paging.pages import offset_pages, whole_list
+from source_closeio.paging.search_walk import all_leads
+from source_closeio.stream import CloseStream, Parents, Slice
 
 _PARENTS_PER_SLICE = 10
 _FEW = 2  # parents that may all have vanished
 _LIMIT = 1000
 _SUBSCRIPTIONS = "sequence_subscription/"
 
-Parents = tuple[str, ...]
-
 logger = logging.getLogger("airbyte")
 
 
-class PartitionStream(ListStream):
+class ParentStream(CloseStream):
     """The rows of all parents. A slice is some of these, so that several are read side by side."""
 
     parents: ClassVar[str]
@@ -31,42 +31,66 @@ class PartitionStream(ListStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._waiting: deque[Parents] = deque()
+        self._waiting: deque[Slice] = deque()
+        self._unread = 0
+        self._answered = False
+        self._refusal: CloseError | None = None
+        self._lock = Lock()
+
+    @property
+    def probe_path(self) -> str:
+        return self.parents
 
     def open(self, state: Mapping[str, Any]) -> None:
-        super().open(state)
-        ids = [str(row["id"]) for page in whole_list(self.client, self.parents) for row in page]
-        starts = range(0, len(ids) or 1, _PARENTS_PER_SLICE)  # without parents one slice all the same, for its state
-        self._waiting.extend(tuple(ids[start : start + _PARENTS_PER_SLICE]) for start in starts)
+        self.plan_parents()
 
-    def take_slice(self) -> Any | None:  # of parents, where other streams have windows
+    def plan_parents(self) -> None:
+        """A slice for every few parents; without parents one all the same, for its state."""
+        ids = [str(row["id"]) for page in whole_list(self.client, self.parents) for row in page]
+        starts = range(0, len(ids) or 1, _PARENTS_PER_SLICE)
+        self.plan(*(Parents(tuple(ids[start : start + _PARENTS_PER_SLICE])) for start in starts))
+
+    def plan(self, *slices: Slice) -> None:
+        self._unread += sum(isinstance(each, Parents) for each in slices)
+        self._waiting.extend(slices)
+
+    def take_slice(self) -> Slice | None:
         return self._waiting.popleft() if self._waiting else None
 
     def has_slices(self) -> bool:
         return bool(self._waiting)
 
-    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]:
-        gone: list[CloseError] = []
-        refused: list[CloseError] = []
-        for parent in stream_slice:
+    def read_parents(self, ids: tuple[str, ...]) -> Iterator[Page]:
+        for parent in ids:
             try:
                 yield from self.pages_of(parent)
-            except Missing as missing:
-                gone.append(missing)  # the parent has vanished since it was listed
-            except Refused as refusal:
-                refused.append(refusal)
-        if len(gone + refused) == len(stream_slice) and (refused or len(gone) > _FEW):
-            first = (refused + gone)[0]
-            raise NotOffered(first.status, first.endpoint, first.text)
-        if refused:
-            raise refused[0]
+                self._answered = True
+            except (Missing, NotOffered) as error:  # vanished since it was listed, or not for this key to see
+                self.client.leave_out(error)
+                self._refusal = self._refusal or error
+            except Refused as error:
+                self._refusal = error
+        with self._lock:
+            self._unread -= 1
+            is_last = not self._unread
+        if is_last and self._refusal:
+            self._judge(self._refusal)
+
+    def _judge(self, refusal: CloseError) -> None:
+        """One parent that is hidden says nothing about the others. But if none has answered, the stream is not
+        offered."""
+        few_have_vanished = isinstance(refusal, Missing) and self.client.usage.left_out <= _FEW
+        if not self._answered and not few_have_vanished:
+            raise NotOffered(refusal.status, refusal.endpoint, refusal.text)
+        if isinstance(refusal, Refused):
+            raise refusal
 
     @abstractmethod
     def pages_of(self, parent: str) -> Iterator[Page]:
         """The rows of one parent."""
 
 
-class GroupStream(PartitionStream):
+class GroupStream(ParentStream):
     """Groups with their members, which the list leaves out."""
 
     parents = "group/"
@@ -75,7 +99,7 @@ class GroupStream(PartitionStream):
         yield [self.client.get(f"group/{parent}/")]
 
 
-class SubscriptionStream(PartitionStream):
+class SubscriptionStream(ParentStream):
     """The subscriptions of every sequence: Close wants a sequence, a lead or a contact named."""
 
     parents = "sequence/"

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from source_closeio.http.errors import Missing, Refused
+from source_closeio.families.lists import ListStream
+from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit.contract import Page
-from source_closeio.paging.lists import ListStream, offset_pages, whole_list
+from source_closeio.paging.pages import offset_pages, whole_list
 
 _PATH = "saved_search/"
 _LIMIT = 100
@@ -23,6 +24,8 @@ logger = logging.getLogger("airbyte")
 
 class SmartViewStream(ListStream):
     """The Smart Views of all types."""
+
+    path = _PATH
 
     def pages(self) -> Iterator[Page]:
         for page in self._listed():
@@ -42,5 +45,5 @@ class SmartViewStream(ListStream):
             return row
         try:
             return self.client.get(f"{_PATH}{row['id']}/")
-        except Missing:
-            return row  # deleted since
+        except (Missing, NotOffered, Refused):
+            return row  # deleted since, or not for this key to see

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from source_closeio.event_log.change_reading import FollowingStream
+from source_closeio.families.changed_rows import FollowingStream
 from source_closeio.http.api import Params
 from source_closeio.http.errors import Refused
 from source_closeio.kit import times
 from source_closeio.kit.contract import Estimate, Page
-from source_closeio.paging.lists import KeysetWalk, by_halves, fetch_page
+from source_closeio.paging.dense import by_all_leads, by_halves
+from source_closeio.paging.keyset import KeysetWalk
+from source_closeio.paging.pages import fetch_page
 from source_closeio.paging.windows import Window
 
 _PATH = "task/"
@@ -33,14 +35,25 @@ class TaskStream(FollowingStream):
     rows_per_window = 10 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
-    def read_window(self, window: Window) -> Iterator[Page | Estimate]:
+    @property
+    def probe_path(self) -> str:
+        return _PATH
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("task", "task.")
+
+    def path_of(self, kind: str) -> str:
+        return _PATH
+
+    def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
         walk = self._walk(window, {})
         rows = 0
         for page in walk.pages():
             yield from self.estimate(walk.total)
             if self.split_by_total(window, walk.total or 0):
                 # The page holds rows of all the parts: it is read again, in parts.
-                yield from self.read_window(window)
+                yield from self.rows_of(window)
                 return
             rows += len(page)
             yield page
@@ -72,15 +85,22 @@ class TaskStream(FollowingStream):
         )
 
     def _dense_second(self, filters: Params, window: Window) -> Iterator[Page]:
-        """More rows created in a second than `_skip` reaches: divide them by `date_updated`, and by type where many
-        were changed in one second, too."""
+        """More rows created in a second than `_skip` reaches: divide them by `date_updated`, by type where many were
+        changed in one second, too, and then by lead."""
         low, high = window.start, window.end or max(self.api.sync_start, window.start) + timedelta(days=1)
         try:
             yield from by_halves(self.client, _PATH, filters, _LIMIT, "date_updated", low, high)
         except Refused:
             for kind in _TYPES:
-                by_type = {**filters, "_type": kind}
-                yield from by_halves(self.client, _PATH, by_type, _LIMIT, "date_updated", low, high)
+                yield from self._dense_type({**filters, "_type": kind}, low, high)
+
+    def _dense_type(self, filters: Params, low: datetime, high: datetime) -> Iterator[Page]:
+        try:
+            yield from by_halves(self.client, _PATH, filters, _LIMIT, "date_updated", low, high)
+        except Refused:
+            if "lead_id" in filters:
+                raise
+            yield from by_all_leads(self.client, _PATH, filters, _LIMIT)
 
 
 def _updated(low: datetime, high: datetime | None) -> Params:

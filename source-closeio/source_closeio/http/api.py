@@ -12,19 +12,23 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import BoundedSemaphore, Event, Lock
+from threading import BoundedSemaphore, Event, Lock, RLock
 from typing import Any, TypeVar
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.config import Config
 from source_closeio.http import errors
-from source_closeio.http.rate_limit import Allowance, Limiter, Turn, allowance, retry_after
+from source_closeio.http.rate_headers import Allowance, allowance, retry_after
+from source_closeio.http.rate_limit import Limiter, Turn
 from source_closeio.kit import headers as kit_headers
 from source_closeio.kit import json_text, transport
 from source_closeio.kit.clock import ServerClock
 from source_closeio.kit.config import parsed_url
 from source_closeio.kit.contract import Stopped
-from source_closeio.kit.errors import conceal
 from source_closeio.kit.retry import GivenUp, Patience, Retry, Timing, persist
+from source_closeio.kit.secrets import conceal
 
 Params = Mapping[str, Any]
 Body = dict[str, Any]
@@ -43,6 +47,7 @@ class CloseApi:
     """What all streams share: the session, the limiters, and the start of the sync."""
 
     def __init__(self, config: Config, timing: Timing = TIMING) -> None:
+        self.config = config
         self.url = config.api_url
         parsed = parsed_url(self.url)
         self.host = (parsed and parsed.netloc) or ""
@@ -56,12 +61,30 @@ class CloseApi:
         self.clock = ServerClock("Close")
         self._lock = Lock()
         self._shared: dict[str, Any] = {}
-        self._sharing = Lock()
+        self._sharing = RLock()
 
     @property
     def sync_start(self) -> datetime:
         """When this sync began, by Close's clock. State never passes this."""
         return self.clock.sync_start
+
+    def learn_clock(self) -> None:
+        """Plans are made by Close's clock, so it is asked for first. What goes wrong here the streams will tell, with
+        more patience; all but a key that is good for nothing. Raises AirbyteTracedException."""
+        client = self.client("start", self.timing.check_patience)
+        try:
+            self.me(client)
+            if not self.clock.is_known:  # it goes by a Date that is off only when a second one agrees
+                client.get("me/")
+        except errors.CloseError:
+            return
+        except AirbyteTracedException as error:
+            if error.failure_type is FailureType.config_error:
+                raise
+
+    def me(self, client: Client) -> Body:
+        """Whose key this is. Raises what Client.get does."""
+        return self.once("me", lambda: client.get("me/"))
 
     def once(self, name: str, fetch: Callable[[], Shared]) -> Shared:
         """What `fetch` brings, fetched once for all streams that need it."""
@@ -87,6 +110,8 @@ class Usage:
 
     requests: int = 0
     waited_seconds: float = 0.0
+    left_out: int = 0
+    left_out_because: str = ""
 
 
 @dataclass(slots=True)
@@ -158,6 +183,11 @@ class Client:
     def search(self, body: Body) -> Body:
         """A page of Advanced Filtering (https://developer.close.com/api/resources/advanced-filtering/search)."""
         return self._send(_Request("POST", "data/search/", json_body=body), _expect_list)
+
+    def leave_out(self, error: errors.CloseError) -> None:
+        """Close has not given a single object, which says nothing about the others: told with a count at the end."""
+        self.usage.left_out += 1
+        self.usage.left_out_because = self.usage.left_out_because or str(error)
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the stream is told to stop."""

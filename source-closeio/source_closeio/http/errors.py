@@ -17,7 +17,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_closeio.kit import contract
-from source_closeio.kit.errors import ApiError, config_error, defect, quote, system_error, transient_error
+from source_closeio.kit.errors import ApiError, as_text, config_error, defect, quote, system_error, transient_error
 from source_closeio.kit.retry import GivenUp
 from source_closeio.kit.transport import TooLarge
 
@@ -65,6 +65,22 @@ def wrong_key(endpoint: str) -> AirbyteTracedException:
     )
 
 
+def nobody(host: str) -> AirbyteTracedException:
+    return config_error(
+        f"{host} answers, but not as Close does: /me/ names no user. Leave the API address out for Close's own.",
+        "/me/ without an id",
+    )
+
+
+def no_custom_fields(refusal: CloseError) -> AirbyteTracedException:
+    return config_error(
+        f"The custom fields cannot be read ({ApiError.__str__(refusal)}). Without them the schema would lack their "
+        "columns, and destinations would drop these. Use the key of a user who may see custom fields; Close's "
+        "administrators can say who does.",
+        ApiError.__str__(refusal),
+    )
+
+
 def redirected(endpoint: str, host: str | None) -> AirbyteTracedException:
     """Close's API redirects no request of ours: followed, whatever stands there would pass for Close's answer."""
     return config_error(
@@ -74,12 +90,17 @@ def redirected(endpoint: str, host: str | None) -> AirbyteTracedException:
     )
 
 
+def deleted_document(error: CloseError) -> bool:
+    """404 `Empty query: Document has been deleted.` on a list: seen in the wild, documented nowhere. It passes."""
+    return isinstance(error, Missing) and "deleted" in error.text.lower()
+
+
 def explain(body: Any) -> str:
     """What an error body says, masked, and cut to a few hundred characters."""
     if isinstance(body, dict):
         parts = [body.get("error"), body.get("message"), *_values(body.get("errors"))]
-        parts += [f"{name}: {value}" for name, value in _items(body.get("field-errors"))]
-        body = "; ".join(str(part) for part in parts if part)
+        parts += [f"{name}: {as_text(value)}" for name, value in _items(body.get("field-errors"))]
+        body = "; ".join(filter(None, map(as_text, parts)))
     return quote(body)
 
 
@@ -100,6 +121,22 @@ def given_up(stream: str, endpoint: str, host: str, failure: GivenUp) -> Airbyte
     )
 
 
+def unusable_list(path: str, what: str) -> AirbyteTracedException:
+    return system_error(
+        f"The list /{path} of Close answered {what}, so it cannot be read without losing rows. What was read before is "
+        "kept. Please report this: Close seems to have changed its API.",
+        f"/{path}: {what}",
+    )
+
+
+def unusable_search(object_type: str, what: str) -> AirbyteTracedException:
+    return system_error(
+        f"Searching for {object_type} objects, Close answered {what}, so they cannot be read without losing some. What "
+        "was read before is kept. Please report this.",
+        f"/data/search/ {object_type}: {what}",
+    )
+
+
 def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
     """The error trace for a stream that failed: names the stream, the endpoint and the remedy."""
     if isinstance(error, AirbyteTracedException):
@@ -114,7 +151,7 @@ def as_traced(error: BaseException, stream: str) -> AirbyteTracedException:
         )
     if isinstance(error, TooLarge):
         return system_error(f"Close {error} for stream {stream}, to a request for a single row.", str(error))
-    return defect(stream, error)
+    return defect(f"Stream {stream}", error)
 
 
 def as_sentence(error: Exception) -> AirbyteTracedException:

@@ -12,8 +12,11 @@
     headers     dates and Retry-After
     json_text   JSON as destinations can store it
     config      checks of what the user filled in
+    secrets     what must not be seen in any output
     errors      what a failure means to the person who runs the sync
     times       timestamps
+
+    configured_catalog   not of a sync: makes what `discover` prints into what `read` wants
 
 It imports nothing of the connector around it.
 """

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from base64 import b64encode
+import tempfile
 from collections.abc import Sequence
 from html import unescape
 from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, FailureType, StreamDescriptor
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets, filter_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from .json_text import dump_line
+from .secrets import masked
+
 _LONGEST_QUOTE = 300
-_SHORTEST_SECRET = 8
-"""A shorter one would blank ordinary words."""
+_WORTH_READING = 64 * 1024
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _MARKUP = re.compile(r"\s*<(!doctype|html|head|body|\?xml|[a-z]+[ />])", re.IGNORECASE)
 
@@ -29,24 +32,26 @@ class ApiError(Exception):
         super().__init__(f"{endpoint} answered {status}: {text}")
 
 
-def conceal(*secrets: str) -> None:
-    """Keep these out of all messages, as they are and in base64, in which Basic authentication sends them."""
-    for secret in secrets:
-        token = b64encode(secret.encode())
-        stem = b64encode(secret.encode()[: len(secret.encode()) // 3 * 3])  # the same whatever follows the secret
-        for form in (secret, secret.strip(), token.decode(), token.decode().rstrip("="), stem.decode()):
-            if len(form) >= _SHORTEST_SECRET:
-                add_to_secrets(form)
+def quote(said: Any) -> str:
+    """What an API said, for a message: without markup, on one line, masked and short."""
+    text = as_text(said)
+    if _MARKUP.match(text):
+        title = _TITLE.search(text)
+        text = f"a web page, {unescape(title.group(1)).strip()!r}" if title else "a web page"
+    return shortened(text) or "no explanation"
 
 
-def quote(text: Any) -> str:
-    """What an API said, for a message: without markup, on one line, masked and only then cut, because half a secret
-    is no longer found."""
-    said = str(text or "")
-    if _MARKUP.match(said):
-        title = _TITLE.search(said)
-        said = f"a web page, {unescape(title.group(1)).strip()!r}" if title else "a web page"
-    return " ".join(filter_secrets(said).split())[:_LONGEST_QUOTE] or "no explanation"
+def as_text(said: Any) -> str:
+    """Text as it is, nothing as no text, and all else as JSON."""
+    if isinstance(said, str):
+        return said
+    return dump_line(said).decode().strip() if said else ""
+
+
+def shortened(text: str, most: int = _LONGEST_QUOTE) -> str:
+    """What others wrote, on one line, masked and cut."""
+    line = masked(" ".join(text[:_WORTH_READING].split()))
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def config_error(message: str, internal: str | None = None) -> AirbyteTracedException:
@@ -64,14 +69,45 @@ def system_error(message: str, internal: str) -> AirbyteTracedException:
     return _traced(message, internal, FailureType.system_error)
 
 
-def defect(stream: str, error: BaseException) -> AirbyteTracedException:
-    """An error that nobody foresaw. Its text may quote a record, so only its type and place are told."""
+def defect(what: str, error: BaseException) -> AirbyteTracedException:
+    """An error of `what` that nobody foresaw. Its text may quote a record, so only its type and place are told."""
+    remedy = _machine_lacks(error)
+    if remedy:
+        return config_error(f"{what} failed: {remedy}", f"{type(error).__name__} at {_place(error)}")
     place = _place(error)
-    return _traced(
-        f"Stream {stream} failed by a defect of this connector: {type(error).__name__} at {place}. Please report it.",
+    return system_error(
+        f"{what} failed by a defect of this connector: {type(error).__name__} at {place}. Please report it.",
         f"{type(error).__name__} at {place}",
-        FailureType.system_error,
     )
+
+
+def _machine_lacks(error: BaseException) -> str | None:
+    """What to do where the machine, and no defect, stopped the connector."""
+    if isinstance(error, MemoryError):
+        return "the memory does not suffice. Give the connector more, or set num_workers lower."
+    if isinstance(error, RuntimeError) and "new thread" in str(error):
+        return (
+            "this machine lets the connector start no more threads. Raise its limit of processes (the container's "
+            "pids limit, or ulimit -u), or set num_workers lower."
+        )
+    return _files_lack(error) if isinstance(error, OSError) else None
+
+
+def _files_lack(error: OSError) -> str | None:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "this machine lets the connector open no more files. Raise the limit (ulimit -n)."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"there is no room for temporary files in {tempfile.gettempdir()}: its space, or its number of files, is "
+            "used up. Make room, or name another folder in TMPDIR."
+        )
+    # tempfile says so when it can write to none of the folders that it tries.
+    if error.errno == errno.EROFS or "temporary directory" in str(error):
+        return (
+            "there is no folder for temporary files. Mount one that is writable at /tmp (docker run --tmpfs /tmp), or "
+            "name one in TMPDIR."
+        )
+    return None
 
 
 def trace_message(error: AirbyteTracedException, stream: StreamDescriptor | None = None) -> AirbyteMessage:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 from source_closeio.http.api import Client
-from source_closeio.http.errors import Missing, Refused
+from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit.contract import Page
 
 _SIZES = (100, 30, 1)
@@ -35,7 +35,7 @@ def rows_by_id(
         else:
             try:
                 rows = _several(client, path, some, params)
-            except (Refused, Missing) as refused:
+            except (Refused, Missing, NotOffered) as refused:
                 client.ids_at_once[path] = smaller = _SIZES[_SIZES.index(size) + 1]
                 logger.info(f"{client.stream}: asking for {smaller} rows at once ({refused})")
                 continue
@@ -56,5 +56,7 @@ def _several(client: Client, path: str, ids: Sequence[str], params: Mapping[str,
 def _one(client: Client, path: str, id_: str, params: Mapping[str, str]) -> Page:
     try:
         return [client.get(f"{path}{id_}/", params)]
-    except Missing:
+    except (Refused, Missing, NotOffered) as error:
+        if not params:  # else the row is there, only without these fields
+            client.leave_out(error)
         return []

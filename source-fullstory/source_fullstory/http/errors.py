@@ -17,7 +17,7 @@ from typing import Any
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.kit.contract import NotOffered
-from source_fullstory.kit.errors import ApiError, config_error, defect, quote, system_error, transient_error
+from source_fullstory.kit.errors import ApiError, as_text, config_error, defect, quote, system_error, transient_error
 from source_fullstory.kit.retry import GivenUp
 from source_fullstory.kit.transport import TooLarge
 
@@ -105,7 +105,7 @@ def no_segment(segment: str, answer: str) -> AirbyteTracedException:
 def explain(body: Any) -> str:
     """What an error body says, masked, and cut to a few hundred characters."""
     if isinstance(body, dict):
-        body = "; ".join(str(body[name]) for name in ("code", "message", "error") if body.get(name))
+        body = "; ".join(filter(None, (as_text(body.get(name)) for name in ("code", "message", "error"))))
     return quote(body)
 
 
@@ -156,7 +156,7 @@ def as_traced(error: BaseException, stream: str, kept: str) -> AirbyteTracedExce
         )
     if isinstance(error, TooLarge):
         return system_error(f"FullStory {error} for stream {stream}. Please report it.", str(error))
-    return defect(stream, error)
+    return defect(f"Stream {stream}", error)
 
 
 def as_sentence(error: Exception) -> AirbyteTracedException:

@@ -11,7 +11,21 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from . import times
-from .errors import config_error
+from .errors import config_error, shortened
+from .secrets import conceal
+
+
+def api_key(raw: Mapping[str, Any], where: str) -> str:
+    """The setting `api_key`, as it is meant: without what was copied along. `where` says where to get one."""
+    typed = raw.get("api_key")
+    key = typed.strip() if isinstance(typed, str) else ""
+    key = key.removeprefix("Basic ").strip()
+    if not key:
+        raise config_error(f"The API key is missing. {where}")
+    conceal(key)
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise config_error("The API key holds characters that no key has. Copy it once more.")
+    return key
 
 
 def whole_number(raw: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
@@ -21,7 +35,7 @@ def whole_number(raw: Mapping[str, Any], name: str, default: int, low: int, high
         return default
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(whole, bool) or not isinstance(whole, int) or not low <= whole <= high:
-        raise config_error(f"{name} is {_shown(value)}. Give a whole number from {low} to {high}, or leave it out.")
+        raise config_error(f"{name} is {shown(value)}. Give a whole number from {low} to {high}, or leave it out.")
     return whole
 
 
@@ -30,7 +44,7 @@ def yes_or_no(raw: Mapping[str, Any], name: str, *, default: bool = False) -> bo
     if value is None or value == "":
         return default
     if not isinstance(value, bool):
-        raise config_error(f"{name} is {_shown(value)}. Give true or false, or leave it out.")
+        raise config_error(f"{name} is {shown(value)}. Give true or false, or leave it out.")
     return value
 
 
@@ -42,7 +56,7 @@ def start_date(raw: Mapping[str, Any]) -> datetime | None:
     moment = times.parse_or_none(text)
     if moment is None or moment < times.EPOCH:
         raise config_error(
-            f"The start date {_shown(text)} is not a date since 1970. Write it as 2025-01-01T00:00:00Z (UTC), or as "
+            f"The start date {shown(text)} is not a date since 1970. Write it as 2025-01-01T00:00:00Z (UTC), or as "
             "2025-01-01."
         )
     return times.floor_second(moment)
@@ -88,7 +102,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A setting in a message: short, because what was pasted by mistake may be long, or not meant to be seen."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    return shortened(repr(value), 60)

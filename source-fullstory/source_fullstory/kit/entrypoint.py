@@ -2,26 +2,30 @@
 
 airbyte-cdk 7.39 would: make a temporary folder for every command, `spec` too, and fail where there is none; count
 records one by one; buffer stdout so that two threads' lines tear each other apart; drop null values; answer a check
-with the regular expression that did not match; print Python's traces for what a user can mend. unit_tests/test_kit.py
-has a test for each that fails when the CDK changes there.
+with the regular expression that did not match; print Python's traces for what a user can mend; introduce its memory
+monitor at every command; blank each letter of a key that is one letter. unit_tests/test_kit_patches.py has a test for
+each that fails when the CDK changes there.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import init_logger, is_platform_debug_log_enabled
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType, Type
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .errors import defect, trace_message
-from .output import Stdout, as_line
+from .output import OutputError, Stdout, as_line
+from .secrets import conceal
 from .signals import before_exit
 from .source import KitSource
 
@@ -33,8 +37,21 @@ class Entrypoint(AirbyteEntrypoint):
 
     source: KitSource[Any, Any]
 
+    def __init__(self, source: KitSource[Any, Any]) -> None:
+        logger.setLevel(logging.WARNING)  # until the command is known: the memory monitor would introduce itself
+        super().__init__(source)
+
     # The CDK counts message by message what the reader knows by page, and sets on each state.
     handle_record_counts = staticmethod(lambda message, _counts: message)  # type: ignore[assignment]
+
+    @staticmethod
+    def set_up_secret_filter(config: Any, connection_specification: Mapping[str, Any]) -> None:
+        """The CDK would keep the key out of messages as it was typed only, and blank every letter that it was, if it
+        was one."""
+        update_secrets([])
+        for name, setting in connection_specification["properties"].items():
+            if setting.get("airbyte_secret") and isinstance(config.get(name), str):
+                conceal(config[name])
 
     def validate_connection(  # type: ignore[override]  # static there, called on the instance
         self, source_spec: ConnectorSpecification, config: Any
@@ -70,20 +87,20 @@ class Entrypoint(AirbyteEntrypoint):
         yield from self.check(spec, config)
 
 
-def launch(source: KitSource[Any, Any], program: str) -> None:
+def launch(source: KitSource[Any, Any], program: str) -> NoReturn:
     """Run spec, check, discover or read, as the command line says, and end the process with the exit status."""
     sys.argv[0] = program  # as the usage names it
-    arguments = AirbyteEntrypoint.parse_args(sys.argv[1:] or ["--help"])
-    stdout = _take_over_stdout()
     try:
+        stdout = _take_over_stdout()
+        arguments = AirbyteEntrypoint.parse_args(sys.argv[1:] or ["--help"])
         status = _run(Entrypoint(source), arguments, stdout)
         stdout.flush()
-    except BrokenPipeError:
-        os._exit(1)  # nobody reads any more, so nobody can be told why
-    except OSError as error:
-        os.write(2, f"{program}: the output cannot be written: {error.strerror}\n".encode())
-        os._exit(1)
-    sys.exit(status)
+    except OutputError as error:
+        status = 1
+        if error.errno != errno.EPIPE:  # else nobody reads any more, and need not be told why
+            os.write(2, f"{program}: the output cannot be written: {error.strerror}\n".encode())
+    # Not sys.exit: workers that still wait for the API would be waited for, or hold a lock that the end needs.
+    os._exit(status)
 
 
 def _run(entrypoint: Entrypoint, arguments: argparse.Namespace, stdout: Stdout) -> int:
@@ -92,10 +109,10 @@ def _run(entrypoint: Entrypoint, arguments: argparse.Namespace, stdout: Stdout) 
             stdout.write_line(as_line(message))
     except AirbyteTracedException as error:
         failure = error
-    except OSError:
+    except OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a sentence
-        failure = defect(str(arguments.command), error)
+        failure = defect(f"The command {arguments.command}", error)
     else:
         return 0
     if failure.failure_type is FailureType.system_error:
@@ -105,12 +122,32 @@ def _run(entrypoint: Entrypoint, arguments: argparse.Namespace, stdout: Stdout) 
 
 
 def _take_over_stdout() -> Stdout:
+    """Raises OutputError where there is none."""
+    _fill_descriptors()
     stdout = Stdout()
     sys.stdout = stdout
     before_exit(stdout.flush_if_free)
     init_logger("airbyte")
+    logging.raiseExceptions = False  # what cannot be written is no reason to print a trace
     for handler in logging.root.handlers:
         # The CDK's logs through its print buffer, a second way to the same pipe: it would tear records apart.
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(stdout)
     return stdout
+
+
+def _fill_descriptors() -> None:
+    """A process that is started with closed ones (`2>&-`) would write its messages into the next file that it opens."""
+    closed = [descriptor for descriptor in range(3) if not _is_open(descriptor)]
+    for _ in closed:
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+    if 1 in closed:
+        raise OutputError(errno.EBADF, "it is closed")
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

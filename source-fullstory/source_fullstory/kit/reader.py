@@ -41,7 +41,7 @@ from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_m
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .contract import Estimate, Page, Stream
-from .errors import config_error, defect, trace_message
+from .errors import defect, names, trace_message
 
 _OUTBOX_PAGES = 4
 _LOG_SECONDS = 10.0
@@ -126,10 +126,7 @@ class Reader:
                 Thread(target=self._work, name=f"reader-{number}", daemon=True).start()
             except RuntimeError as error:  # the machine allows no more threads
                 if not number:
-                    raise config_error(
-                        "This machine lets the connector start no thread. Raise its limit of processes (the "
-                        "container's pids limit, or ulimit -u)."
-                    ) from error
+                    raise defect("The sync", error) from error
                 logger.warning(f"This machine allows {number} threads of the {self._num_workers} that were wanted.")
                 return
 
@@ -265,7 +262,7 @@ class Reader:
         try:
             traced = lane.stream.explain(error)
         except Exception as second:  # noqa: BLE001 - whatever it is, the stream has to end with a sentence
-            traced = defect(lane.stream.name, second)
+            traced = defect(f"Stream {lane.stream.name}", second)
         self.failures[lane.stream.name] = traced
         logger.error(f"{lane.stream.name}: failed after {lane.records:,} rows. {traced.message}")
         yield status_message(lane.descriptor, AirbyteStreamStatus.INCOMPLETE)
@@ -273,10 +270,10 @@ class Reader:
 
     def _end(self, lane: _Lane) -> None:
         """No more of this stream: what its workers still bring is dropped, and no state will cover it."""
+        lane.stream.stop()  # first, for streams that wait for this one look again when they are notified
         with self._changed:
             lane.over = True
             self._changed.notify_all()
-        lane.stream.stop()
 
     def _log_progress(self, lane: _Lane) -> None:
         now = time.monotonic()
@@ -291,7 +288,7 @@ class Reader:
         types = {failure.failure_type for failure in self.failures.values()}
         worst = next(kind for kind in _WORST_FIRST if kind in types)
         first = next(failure for failure in self.failures.values() if failure.failure_type is worst)
-        others = ", ".join(self.failures)
+        others = names(list(self.failures))
         raise AirbyteTracedException(
             message=f"Not all streams could be read; failed: {others}. {first.message}",
             internal_message=f"failed streams: {others}",

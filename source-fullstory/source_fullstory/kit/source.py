@@ -29,9 +29,10 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from .errors import config_error, defect, transient_error
+from .errors import config_error, defect, names, system_error, transient_error
 from .output import keep_nulls
 from .reader import Reader
+from .transport import TooLarge
 
 Config = TypeVar("Config")
 Api = TypeVar("Api")
@@ -40,6 +41,8 @@ States = Mapping[str, Mapping[str, Any]]
 
 _PERSON_SECONDS = 50.0
 """How long a person waits for an answer to the form they filled in."""
+
+_MOST_FILE_BYTES = 200_000_000
 
 logger = logging.getLogger("airbyte")
 
@@ -122,7 +125,7 @@ class KitSource(Source, ABC, Generic[Config, Api]):
         reader.raise_failures()
         if unknown:
             raise config_error(
-                f"This source has no stream {', '.join(unknown)}. Refresh the source's schema in the connection."
+                f"This source has no stream {names(unknown)}. Refresh the source's schema in the connection."
             )
 
     def _in_time(self, work: Callable[[], Result]) -> Result:
@@ -151,8 +154,10 @@ class KitSource(Source, ABC, Generic[Config, Api]):
             return outcome[0]()
         except AirbyteTracedException:
             raise
+        except TooLarge as error:
+            raise system_error(f"{self.server} {error}, to a question with a short answer.", str(error)) from error
         except Exception as error:
-            raise defect("check", error) from error
+            raise defect("The question to " + self.server, error) from error
 
     # files
 
@@ -177,23 +182,24 @@ class KitSource(Source, ABC, Generic[Config, Api]):
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         found = read_json(state_path, "state") if state_path else None
-        if not found:
-            return []
-        if isinstance(found, dict):
-            return cls.legacy_state(found)
         try:
-            return [AirbyteStateMessageSerializer.load(each) for each in found]
+            return cls.states(found)
         except Exception as error:
             raise config_error(
                 f"The state file {state_path} holds no state: a list of messages as a sync prints them under `state`."
             ) from error
 
     @classmethod
-    def legacy_state(cls, found: Mapping[str, Any]) -> list[AirbyteStateMessage]:
-        """States as an object: one message, as the platform once wrote it; or by stream name."""
+    def states(cls, found: Any) -> list[AirbyteStateMessage]:
+        """What a state file holds, as messages: a list of them; one, as the platform once wrote it; or an object by
+        stream name. Raises whatever it raises for anything else."""
+        if not found and not isinstance(found, (str, int)):
+            return []
+        if not isinstance(found, dict):
+            return [AirbyteStateMessageSerializer.load(each) for each in found]
         if "type" in found or "stream" in found or "global" in found or "data" in found:
-            return [AirbyteStateMessageSerializer.load(dict(found))]
-        return [AirbyteStateMessageSerializer.load({"type": "LEGACY", "data": dict(found)})]
+            return [AirbyteStateMessageSerializer.load(found)]
+        return [AirbyteStateMessageSerializer.load({"type": "LEGACY", "data": found})]
 
 
 def states_by_stream(messages: Iterable[AirbyteStateMessage]) -> dict[str, dict[str, Any]]:
@@ -213,7 +219,11 @@ def states_by_stream(messages: Iterable[AirbyteStateMessage]) -> dict[str, dict[
 def read_json(path: str, what: str) -> Any:
     """What a file of the command line holds. Raises AirbyteTracedException (config error) that names the file."""
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        with Path(path).open("rb") as file:
+            content = file.read(_MOST_FILE_BYTES + 1)
+        if len(content) > _MOST_FILE_BYTES:
+            raise config_error(f"The {what} file {path} is larger than {_MOST_FILE_BYTES / 1e6:.0f} MB.")
+        return json.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise config_error(
             f"The {what} file {path} cannot be read: {error.strerror}. It has to be there, and readable by the user "

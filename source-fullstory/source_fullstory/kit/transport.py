@@ -7,9 +7,10 @@ import itertools
 import logging
 import os
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,6 +21,8 @@ from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+
+from .errors import config_error
 
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
 """UnicodeError: a host name that no DNS name can be."""
@@ -60,9 +63,7 @@ def session(url: str, authorization: str | None, user_agent: str, connections: i
     would do so for each request anew, and take passwords from a ~/.netrc."""
     made = requests.Session()
     made.proxies = get_environ_proxies(url)
-    # SSL_CERT_FILE is OpenSSL's own name for it, and what companies with an authority of their own set.
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    made.verify = next((path for name in names if (path := os.environ.get(name))), True)
+    made.verify = _authorities() or True
     made.trust_env = False
     made.auth = Key(authorization)
     # Not more than gzip: downloads are unpacked elsewhere.
@@ -71,6 +72,18 @@ def session(url: str, authorization: str | None, user_agent: str, connections: i
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     return made
+
+
+def _authorities() -> str | None:
+    """The file of certificates that the environment names, if it does. SSL_CERT_FILE is OpenSSL's own name for it, and
+    what companies with an authority of their own set."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        path = os.environ.get(name)
+        if path and not os.access(path, os.R_OK):
+            raise config_error(f"{name} names {path}, which is not there, or not readable. Correct it, or unset it.")
+        if path:
+            return path
+    return None
 
 
 def body(response: requests.Response, most_bytes: int) -> bytes:
@@ -83,6 +96,11 @@ def body(response: requests.Response, most_bytes: int) -> bytes:
             raise TooLarge(most_bytes)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def is_whole(headers: Mapping[str, str]) -> bool:
+    """Does the answer say where it ends? Else it ends where the connection does, and may be a part."""
+    return "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "")
 
 
 def error_body(response: requests.Response) -> bytes:
@@ -99,7 +117,12 @@ def root_cause(error: BaseException) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     if isinstance(error, socket.gaierror):
-        return "the host name is not known to the DNS"
+        is_silent = error.errno == socket.EAI_AGAIN
+        return "the DNS does not answer" if is_silent else "the host name is not known to the DNS"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {getattr(error, 'verify_message', 'it is for another host')}"
+    if isinstance(error, ssl.SSLError):
+        return f"{type(error).__name__}: {getattr(error, 'reason', None) or 'TLS'}"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{type(error).__name__}: {os.strerror(error.errno)}"
     return type(error).__name__
@@ -185,12 +208,19 @@ class _Connection:
     sock: socket.socket | None
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
+        self._watch()
+        return super().getresponse(*args, **options)  # type: ignore[misc]  # of the class that it is mixed into
+
+    def _tunnel(self) -> None:
+        self._watch()
+        super()._tunnel()  # type: ignore[misc]  # the same
+
+    def _watch(self) -> None:
         watched: _Watched | None = getattr(_local, "watched", None)
         if watched:
             watched.sock = self.sock
             if watched.expired:
                 watched.expire()
-        return super().getresponse(*args, **options)  # type: ignore[misc]  # of the class that it is mixed into
 
 
 class _HTTPConnection(_Connection, HTTPConnection):

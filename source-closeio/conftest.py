@@ -1,0 +1,39 @@
+"""A simulator for Airbyte's standard tests and the image. It stands here, and not in integration_tests/, because
+`airbyte-cdk connector test` runs the standard tests from a file in .tmp/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration_tests.standing import start, write_configs
+from simulator import CloseSimulator
+
+
+@pytest.fixture(scope="session")
+def standing() -> Iterator[CloseSimulator]:
+    with start() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def configs(standing: CloseSimulator) -> Path:
+    """The folder of the configs."""
+    return write_configs(standing)
+
+
+@pytest.fixture
+def slow_answers(standing: CloseSimulator) -> Iterator[None]:
+    """Close takes a second for each."""
+    before = standing.settings.latency_ms
+    standing.settings.change(latency_ms=1000)
+    yield
+    standing.settings.change(latency_ms=before)
+
+
+@pytest.fixture(autouse=True)
+def _for_standard_tests(request: pytest.FixtureRequest) -> None:
+    """They do not ask for fixtures of ours."""
+    if "scenario" in request.fixturenames:
+        request.getfixturevalue("configs")
