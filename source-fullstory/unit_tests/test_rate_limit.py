@@ -131,7 +131,8 @@ def test_a_check_does_not_wait_for_the_limit(account: Account) -> None:
     began = time.monotonic()
     status = account.check()
     assert status["status"] == "FAILED"
-    assert "over the limit" in status["message"]
+    assert "FullStory asks to wait 10 minutes before /me" in status["message"]
+    assert "quota" not in status["message"]
     assert time.monotonic() - began < 60
 
 

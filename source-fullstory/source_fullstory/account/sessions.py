@@ -106,7 +106,7 @@ class _Seen:
             self.owners.update(map(hash, owners))
 
 
-class SessionStream(FullStoryStream):
+class SessionStream(FullStoryStream[_ListUsers | _ReadSome]):
     """The sessions of every user who has a `uid` or an e-mail address: a request for each distinct one. Slices are some
     people each, so that several are read side by side.
 
