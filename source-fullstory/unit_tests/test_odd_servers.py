@@ -10,7 +10,7 @@ import pytest
 from airbyte_cdk.models import SyncMode
 from simulator import Fault, Request, Settings
 from simulator.operations import Operation
-from source_fullstory import epochs
+from source_fullstory import epochs, source
 from source_fullstory.account import sessions
 from source_fullstory.events import exports
 from source_fullstory.files.space import Space
@@ -255,12 +255,15 @@ def known(account: Account) -> list[Row]:
     return [user for user in account.sim.account.users if user["uid"] or user["email"]]
 
 
-def test_more_users_on_a_page_than_may_wait(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_MOST_WAITING", 1)
+def test_users_are_listed_while_others_are_asked_for_and_by_one_thread_alone(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sessions, "_PEOPLE_PER_SLICE", 1)
-    account.sim.settings.user_page_size = 1000
-    rows = read(account, "sessions").records("sessions")
-    assert len(rows) == sum(len(account.sim.account.sessions[user["id"]]) for user in known(account))
+    account.sim.settings.user_page_size = 2
+    wanted = sum(len(account.sim.account.sessions[user["id"]]) for user in known(account))
+    assert len(read(account, "sessions").records("sessions")) == wanted
+    monkeypatch.setattr(source, "_MORE_WORKERS", 0)
+    assert len(read(account, "sessions").records("sessions")) == wanted
 
 
 @pytest.mark.parametrize("code", ["400", "402", "403", "404"])
