@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from simulator import Fault, delivery, simulator
+from simulator import Fault, delivery, faults, simulator
 from simulator.encoding import wrap
 from simulator.settings import Encoding
 from source_fullstory import epochs
@@ -203,7 +203,7 @@ def test_an_endless_answer_that_is_no_success_is_read_to_a_bound(account: Accoun
             sent.append(1)
             yield b"x" * 100_000
 
-    original = simulator.failure
+    original = faults.failure
 
     def failure(fault: Fault) -> Any:
         reply = original(fault)

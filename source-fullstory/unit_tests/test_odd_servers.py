@@ -152,8 +152,11 @@ def test_refusals_without_end_end(account: Account) -> None:
 
 def expect_rows(*lines: bytes) -> None:
     share = Space().share(ahead=False)
-    share.open("a file").write(b"\n".join(lines))
-    exports._expect_rows(Individuals.declared(), Spool(share, 1, Content(1, 1)))
+    try:
+        share.open("a file").write(b"\n".join(lines))
+        exports._expect_rows(Individuals.declared(), Spool(share, 1, Content(1, 1)))
+    finally:
+        share.close()
 
 
 def test_one_row_without_its_id_is_a_row_and_an_error_object_is_none() -> None:
