@@ -208,13 +208,31 @@ def test_a_stream_that_is_read_anew_and_killed_goes_on_with_the_deletions_it_owe
     assert table("leads", first, third).keys() == sim.data["lead"].truth.keys()
 
 
+def test_what_the_index_still_finds_after_it_was_marked_does_not_come_back(close: Close) -> None:
+    sim = close(search_lag=0.0)
+    lead = sim.data["lead"].add(sim.make_lead())["id"]
+    first = sync(sim, "leads")
+    sim.settings.search_lag = 3600.0
+    sim.data["lead"].delete(lead)
+    second = sync(sim, "leads", state=first.state)
+    for event in sim.data["event"].rows():  # time passes
+        earlier = datetime.fromisoformat(event["date_updated"]) - timedelta(minutes=7)
+        sim.data["event"].update(event["id"], date_updated=earlier.isoformat(), log=False)
+
+    third = sync(sim, "leads", state=second.state)
+
+    assert [row["id"] for row in third.rows("leads") if not row.get(DELETED_AT)] == [lead]
+    assert not table("leads", first, second)
+    assert not table("leads", first, second, third)
+
+
 def test_deletions_are_marked_once(close: Close) -> None:
     sim = close(Settings(leads=4, activities=0, tasks=0, events=0))
     first = sync(sim, "leads")
     sim.data["lead"].delete(next(iter(sim.data["lead"].truth)))
     second = sync(sim, "leads", state=first.state)
     for event in sim.data["event"].rows():  # time passes
-        earlier = datetime.fromisoformat(event["date_updated"]) - timedelta(minutes=10)
+        earlier = datetime.fromisoformat(event["date_updated"]) - timedelta(minutes=11)
         sim.data["event"].update(event["id"], date_updated=earlier.isoformat(), log=False)
 
     third = sync(sim, "leads", state=second.state)
