@@ -26,7 +26,7 @@ class CommentStream(ParentStream):
     """
 
     parents = "comment_thread/"
-    cursor_field = "date_updated"
+    cursor_field = "updated_at"
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -40,7 +40,8 @@ class CommentStream(ParentStream):
         return min(position, self.api.sync_start) - LATE
 
     def open(self, state: Mapping[str, Any]) -> None:
-        self._before = state
+        # Up to version 0.2 the position was called date_updated.
+        self._before = {self.cursor_field if name == "date_updated" else name: at for name, at in state.items()}
         if self.since:
             self.plan(Changed())
         else:
