@@ -1,7 +1,7 @@
 """Compare the files that both connectors have: byte for byte the same, but for the connector's name.
 
-The images are independent, so what they share exists twice: the whole folder kit/, its tests, and the files listed
-here. A fix in one goes into the other.
+The images are independent, so what they share exists twice: all of the folder kit/, its tests, and the files in TWINS.
+A fix in one goes into the other.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ TWINS = (
     "acceptance-test-config.yml",
     "source_{name}/__main__.py",
     "source_{name}/run.py",
+    "unit_tests/hostile.py",
+    "unit_tests/test_configured_catalog.py",
     "unit_tests/test_derived.py",
     "unit_tests/test_form.py",
     "integration_tests/airbyte.py",
+    "integration_tests/cat.py",
+    "integration_tests/cat_files.py",
     "integration_tests/conftest.py",
     "integration_tests/test_airbyte_standards.py",
+    "integration_tests/test_cat.py",
     "integration_tests/test_commands.py",
     "integration_tests/test_image.py",
 )

@@ -3,32 +3,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from simulator import CloseSimulator, Settings
-
-GIVEN = Path(__file__).parent / "integration_tests"
+from integration_tests.standing import start, write_configs
+from simulator import CloseSimulator
 
 
 @pytest.fixture(scope="session")
 def standing() -> Iterator[CloseSimulator]:
-    """A running Close that knows the key of sample_config.json, and no other."""
-    with CloseSimulator(Settings(api_key=_load("sample_config.json")["api_key"])) as simulator:
+    with start() as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="session")
 def configs(standing: CloseSimulator) -> Path:
-    """The configs with the address of the running Close, where acceptance-test-config.yml looks for them."""
-    folder = GIVEN / ".run"
-    folder.mkdir(exist_ok=True)
-    for name in ("sample_config.json", "invalid_config.json"):
-        (folder / name).write_text(json.dumps(_load(name) | {"api_url": standing.url}))
-    return folder
+    """The folder of the configs."""
+    return write_configs(standing)
 
 
 @pytest.fixture
@@ -45,8 +37,3 @@ def _for_standard_tests(request: pytest.FixtureRequest) -> None:
     """They do not ask for fixtures of ours."""
     if "scenario" in request.fixturenames:
         request.getfixturevalue("configs")
-
-
-def _load(name: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((GIVEN / name).read_text())
-    return config

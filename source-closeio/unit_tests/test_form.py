@@ -68,4 +68,7 @@ def test_what_is_required_may_not_be_left_out(name: str) -> None:
 
 def test_every_number_has_bounds_and_a_default() -> None:
     assert NUMBERS
-    assert all({"minimum", "maximum", "default"} <= field.spec.keys() for field in NUMBERS)
+    for field in NUMBERS:
+        # A hidden default would be saved with each source, and a later default never reach it.
+        wanted = {"minimum", "maximum"} if field.spec.get("airbyte_hidden") else {"minimum", "maximum", "default"}
+        assert wanted <= field.spec.keys(), str(field)

@@ -1,6 +1,8 @@
 """The account around the events: every page of every list, whichever way FullStory spells things."""
 
 import json
+import re
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from airbyte_cdk.models import SyncMode
 from simulator import Fault, Request
 from source_fullstory.streams import STREAMS
-from unit_tests.syncs import Account, Row
+from unit_tests.syncs import ROOT, Account, Row
 
 from simkit.reply import Reply
 
@@ -297,7 +299,7 @@ ROWS = [stream.name for stream in STREAMS if stream.name not in ("events", "indi
 
 def put_in_every_row(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
     """FullStory's rows have one more field, `odd`."""
-    plain = Reply.json.__func__
+    plain = vars(Reply)["json"].__func__
 
     def odd(_: type[Reply], answer: Row, *rest: Any, **more: Any) -> Reply:
         whole = {
@@ -349,3 +351,46 @@ def test_what_is_deeper_than_json_is_read_is_told_by_its_endpoint(account: Accou
     if outcome.status("users") == "INCOMPLETE":
         assert "/v2/users" in outcome.errors()[0]["message"]
         assert "nested too deeply" in outcome.errors()[0]["message"]
+
+
+# The README
+
+
+def test_the_sql_of_the_readme_erases_a_person_and_nobody_else(account: Account) -> None:
+    """On SQLite; where a value is an object, only its text counts."""
+    sql = re.search(r"```sql\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert sql
+    account.sim.add_period("2024-01-01", "2024-01-04")
+    names = ["events", "individuals", "users", "sessions"]
+    outcome = account.sync(streams=names)
+    people = {row["Uid"] for row in outcome.records("individuals") if row.get("Uid")}
+    person = min(people & {row["uid"] for row in outcome.records("users")})
+    before, after = tables({name: outcome.records(name) for name in names}, sql[1].replace("cust-42", person))
+    gone = {
+        "events": [row for row in outcome.records("events") if row.get("UserAppKey") == person],
+        "individuals": [row for row in outcome.records("individuals") if row.get("Uid") == person],
+        "users": [row for row in outcome.records("users") if row["uid"] == person],
+    }
+    for name, rows in gone.items():
+        assert rows, name
+    assert before["users"] - after["users"] == len(gone["users"])
+    assert before["individuals"] - after["individuals"] == len(gone["individuals"])
+    assert len(gone["events"]) <= before["events"] - after["events"] < before["events"]
+    assert 0 < after["sessions"] < before["sessions"]
+
+
+def tables(rows: dict[str, list[Row]], sql: str) -> list[dict[str, int]]:
+    """How many rows each table has before and after."""
+    base = sqlite3.connect(":memory:")
+    for name, some in rows.items():
+        columns = sorted({column for row in some for column in row})
+        base.execute(f"CREATE TABLE {name} ({', '.join(map(json.dumps, columns))})")
+        marks = ", ".join("?" for _ in columns)
+        values = [[str(row[each]) if each in row else None for each in columns] for row in some]
+        base.executemany(f"INSERT INTO {name} VALUES ({marks})", values)
+    counts = []
+    for script in ("", sql):
+        base.executescript(script)
+        counts.append({name: base.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in rows})
+    base.close()
+    return counts

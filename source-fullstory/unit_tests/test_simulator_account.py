@@ -314,7 +314,11 @@ def test_small_things_come_as_documented(sim: FullStorySimulator) -> None:
     assert {type(quotas[name]["usage"]) for name in ("session_quota", "server_event_quota")} == {str}
     types = call(sim, "/webhooks/v1/event-types").json["eventDefs"]
     assert {"eventName", "displayName", "hasSubcategories"} == set(types[0])
-    rules = [row for scope in SCOPES for row in call(sim, f"/v2beta/extraction/rules?scope={scope}").json["rules"]]
+    rules = [
+        row
+        for scope in SCOPES
+        for row in call(sim, f"/v2beta/extraction/rules?scope={scope}&include_archived=true").json["rules"]
+    ]
     assert len(rules) == 10
     assert call(sim, "/v2beta/extraction/rules").status == call(sim, "/v2beta/extraction/rules?scope=X").status == 400
 

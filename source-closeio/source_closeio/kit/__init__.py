@@ -16,5 +16,7 @@
     errors      what a failure means to the person who runs the sync
     times       timestamps
 
+    configured_catalog   not of a sync: makes what `discover` prints into what `read` wants
+
 It imports nothing of the connector around it.
 """

@@ -120,9 +120,9 @@ def root_cause(error: BaseException) -> str:
         is_silent = error.errno == socket.EAI_AGAIN
         return "the DNS does not answer" if is_silent else "the host name is not known to the DNS"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is not trusted: {error.verify_message}"
+        return f"the certificate is not trusted: {getattr(error, 'verify_message', 'it is for another host')}"
     if isinstance(error, ssl.SSLError):
-        return f"{type(error).__name__}: {error.reason}"
+        return f"{type(error).__name__}: {getattr(error, 'reason', None) or 'TLS'}"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{type(error).__name__}: {os.strerror(error.errno)}"
     return type(error).__name__

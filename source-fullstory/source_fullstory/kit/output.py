@@ -99,7 +99,7 @@ class Stdout(io.TextIOBase):
                 self._write(data)
 
     def flush_if_free(self) -> None:
-        """Let go what can go without waiting: for a process that is about to end."""
+        """Let go what can go without waiting, and nothing after it: for a process that is about to end."""
         if not self._lock.acquire(blocking=False):
             return
         data = b"".join(self._lines)

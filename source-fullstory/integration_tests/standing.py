@@ -1,0 +1,50 @@
+"""The simulated FullStory that Airbyte's tests and the image are tried with. `python -m integration_tests.standing`
+starts one, and writes the configs that lead to it, for whoever runs such tests by hand; it stands until it is
+interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from simulator import TRICKS, FullStorySimulator, Settings
+
+GIVEN = Path(__file__).parent
+CONFIGS = GIVEN / ".run"
+
+
+def start() -> FullStorySimulator:
+    """With five bundles and a little of everything else. It knows the key of sample_config.json, and no other."""
+    settings = Settings(
+        api_key=_load("sample_config.json")["api_key"],
+        downloads_per_minute=0,
+        export_polls=0,
+        # "" where Airbyte's tests want a number, and columns that no schema has
+        tricks=TRICKS - {"nulls", "unknown_fields"},
+    )
+    simulator = FullStorySimulator(settings)
+    simulator.add_period("2025-01-01", "2025-01-06", hours=24)
+    simulator.fill_account()
+    return simulator
+
+
+def write_configs(simulator: FullStorySimulator) -> Path:
+    """The configs with the address of the running FullStory, where acceptance-test-config.yml looks for them."""
+    CONFIGS.mkdir(exist_ok=True)
+    for name in ("sample_config.json", "invalid_config.json"):
+        address = {"api_url": simulator.url, "export_url": simulator.url}
+        (CONFIGS / name).write_text(json.dumps(_load(name) | address))
+    return CONFIGS
+
+
+def _load(name: str) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((GIVEN / name).read_text("utf-8"))
+    return config
+
+
+if __name__ == "__main__":
+    with start() as running:
+        print(f"FullStory stands at {running.url}; the configs are in {write_configs(running)}", flush=True)
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
