@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
@@ -13,7 +12,6 @@ from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.config import Config
-from source_fullstory.events.coverage import Coverage
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client, FullStoryApi
 from source_fullstory.kit.contract import Estimate, NotOffered, Page
@@ -23,8 +21,6 @@ KEPT = "What was read before is kept, and the next sync goes on there."
 BEGINS_AGAIN = "The next sync begins this stream again."
 FUTURE_SECONDS = 7 * 24 * 3600
 """A state that lies further ahead was not written by a clock that runs ahead."""
-
-logger = logging.getLogger("airbyte")
 
 
 class FullStoryStream(ABC):
@@ -124,17 +120,6 @@ class FullStoryStream(ABC):
 
     def probe(self, client: Client) -> None:  # noqa: B027 - of some streams, nothing tells
         """Ask for as little as tells whether FullStory offers the stream at all. Raises as Client.get does."""
-
-    def saved_coverage(self, state: Mapping[str, Any]) -> Coverage | None:
-        """What earlier syncs have read; None on the first sync. A state from the future counts as now."""
-        try:
-            coverage = Coverage.from_state(state)
-        except ValueError as error:
-            raise self.unreadable_state(state) from error
-        if coverage and coverage.read_to > self.api.sync_start + FUTURE_SECONDS:
-            logger.warning(f"{self.name}: the saved state lies in the future; going on from now.")
-            coverage.read_to = self.api.sync_start
-        return coverage
 
     def not_offered(self, error: errors.FullStoryError) -> NotOffered:
         return NotOffered(

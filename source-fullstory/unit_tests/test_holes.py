@@ -2,12 +2,15 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
+from simulator import Fault
 from source_fullstory.events.coverage import HOLE_SECONDS, Coverage, Hole
+from source_fullstory.kit import clock
 from unit_tests.syncs import Account, Outcome, assert_rows, run_process
 
 HOUR = 3600
@@ -17,6 +20,24 @@ JAN_1 = 1_704_067_200
 
 def text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture
+def on(account: Account, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Both clocks tell that day; what has ended by then is listed."""
+
+    def turn_to(day: str) -> None:
+        now = datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+        class Then(datetime):
+            @classmethod
+            def now(cls, _: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return now
+
+        monkeypatch.setattr(clock, "datetime", Then)
+        account.sim.settings.change(now=now.timestamp(), listing_lag=0)
+
+    return turn_to
 
 
 def hole(start: str, stop: str, age: float) -> dict[str, str]:
@@ -55,10 +76,10 @@ def test_what_was_read_closes_holes_and_what_was_passed_over_opens_one(
     start: int, stop: int, holes: list[tuple[int, int]], read_to: int
 ) -> None:
     coverage = Coverage(100, [Hole(20, 30, 7)])
-    coverage.add(start, stop, now=9)
+    coverage.add(start, stop, now=900)
     assert [(found.start, found.stop) for found in coverage.holes] == holes
     assert [found.first_seen for found in coverage.holes] == [
-        9 if found.start == 100 else 7 for found in coverage.holes
+        900 if found.start == 100 else 7 for found in coverage.holes
     ]
     assert coverage.read_to == read_to
 
@@ -77,7 +98,8 @@ def test_the_state_of_a_coverage_reads_back() -> None:
 # Late bundles.
 
 
-def test_a_late_bundle_is_read_when_it_appears(account: Account) -> None:
+def test_a_late_bundle_is_read_when_it_appears(account: Account, on: Callable[[str], None]) -> None:
+    on("2024-01-06T12:00")
     sim = account.sim
     sim.add_period("2024-01-01", "2024-01-03")
     sim.add_period("2024-01-04", "2024-01-06")
@@ -93,7 +115,8 @@ def test_a_late_bundle_is_read_when_it_appears(account: Account) -> None:
     assert second.state()["bundle_id"] == first.state()["bundle_id"]
 
 
-def test_a_hole_is_filled_by_shorter_bundles_one_by_one(account: Account) -> None:
+def test_a_hole_is_filled_by_shorter_bundles_one_by_one(account: Account, on: Callable[[str], None]) -> None:
+    on("2024-01-05T12:00")
     sim = account.sim
     sim.add_bundle("2024-01-01", "2024-01-02")
     sim.add_bundle("2024-01-03", "2024-01-04")
@@ -107,7 +130,10 @@ def test_a_hole_is_filled_by_shorter_bundles_one_by_one(account: Account) -> Non
     assert outcome.state()["holes"] == []
 
 
-def test_a_hole_is_filled_from_a_longer_bundle_with_just_what_is_missing(account: Account) -> None:
+def test_a_hole_is_filled_from_a_longer_bundle_with_just_what_is_missing(
+    account: Account, on: Callable[[str], None]
+) -> None:
+    on("2024-01-04")
     sim = account.sim
     six = sim.add_period("2024-01-01", "2024-01-03", hours=6)
     late = [bundle.id for bundle in six if bundle.start in (JAN_1 + 6 * HOUR, JAN_1 + 12 * HOUR)]
@@ -144,10 +170,10 @@ def test_a_hole_that_is_old_but_filled_now_is_read(account: Account) -> None:
     assert "giving it up" not in outcome.log
 
 
-def test_time_before_the_first_bundle_is_a_hole_if_the_start_date_asks_for_it(account: Account) -> None:
+def test_time_before_the_first_bundle_is_a_hole_if_a_bundle_of_it_may_be_late(account: Account) -> None:
     sim = account.sim
     sim.add_bundle("2024-03-01", "2024-03-02", 1)
-    assert spans(account.sync().state()) == [("2024-01-01T00:00:00Z", "2024-03-01T00:00:00Z")]
+    assert spans(account.sync().state()) == []
     today = int(time.time()) // DAY * DAY
     sim.settings.listing_lag = 0
     for bundle in sim.bundles:
@@ -337,3 +363,121 @@ def test_a_state_in_the_future_does_not_stall_the_stream(account: Account) -> No
     outcome = account.sync({"bundle_stop": "2999-01-01T00:00:00Z"})
     assert "future" in outcome.log
     assert outcome.state()["bundle_stop"] < "2900"
+
+
+# Many holes, and old ones.
+
+
+def test_a_gap_that_is_too_old_to_be_late_is_no_hole(account: Account, on: Callable[[str], None]) -> None:
+    on("2024-01-20")
+    for day in (2, 4, 14, 19):
+        account.sim.add_bundle(f"2024-01-{day:02}", f"2024-01-{day + 1:02}", 1)
+    found = spans(account.sync(start_date="2024-01-02").state())
+    assert found == [("2024-01-16T00:00:00Z", "2024-01-19T00:00:00Z")]
+
+
+def test_every_other_half_hour_is_read_with_small_states_and_few_requests(account: Account) -> None:
+    """Bundles without events are listed by some accounts only."""
+    today = int(time.time()) // DAY * DAY
+    start = today - 61 * DAY
+    for at in range(start, today - DAY, HOUR):
+        account.sim.add_bundle(at, at + HOUR // 2, [{"EventStart": text(at)}])
+    account.sim.settings.listing_lag = 0
+    first = account.sync(start_date=text(start))
+    assert len(first.records()) == 60 * 24
+    states = [message for message in first.messages if message["type"] == "STATE"]
+    assert max(len(json.dumps(state)) for state in states) < 10_000
+    assert sum(len(json.dumps(state)) for state in states) < 2_000_000
+    account.sim.clear_requests()
+    second = account.sync(first.state(), start_date=text(start))
+    assert (second.records(), second.status()) == ([], "COMPLETE")
+    assert len(account.sim.requests) <= 6
+
+
+def test_far_holes_are_listed_by_themselves(account: Account) -> None:
+    account.sim.add_period("2024-01-01", "2024-06-01", hours=6, events=0)
+    state = {
+        "bundle_stop": "2024-05-31T00:00:00Z",
+        "holes": [hole(f"2024-01-{day}T00:00:00Z", f"2024-01-{day}T06:00:00Z", HOUR) for day in (10, 11, 12)],
+    }
+    outcome = account.sync(state)
+    assert outcome.state()["holes"] == []
+    assert sum(request.path.endswith("/list") for request in account.sim.requests) <= 6
+    assert "7 to read" in outcome.log
+
+
+# Bundles that are listed and cannot be had.
+
+
+@pytest.mark.parametrize("code", ["404", "410"])
+def test_a_bundle_that_is_never_given_stops_no_other_and_is_given_up_in_the_end(account: Account, code: str) -> None:
+    account.sim.add_period("2024-01-01", "2024-01-05")
+    gone = account.sim.bundles[0]
+    account.sim.fault(Fault(f"get.id={gone.id}", code, times=99, body="json"))
+    first = account.sync()
+    assert first.status() == "COMPLETE"
+    assert_rows(first.records(), [row for bundle in account.sim.bundles[1:] for row in account.sim.events(bundle.id)])
+    assert f"bundle {gone.id} (2024-01-01T00:00:00Z to 2024-01-02T00:00:00Z) is listed, but" in first.log
+    (found,) = first.state()["holes"]
+    assert (found["start"], found["bundle_id"]) == ("2024-01-01T00:00:00Z", gone.id)
+    state = {**first.state(), "holes": [{**found, "first_seen": text(time.time() - 49 * HOUR)}]}
+    last = account.sync(state)
+    assert last.state()["holes"] == []
+    assert "choose a later start date" in last.log
+    assert "Segment Export" in last.log
+    assert account.sync(last.state()).records() == []
+
+
+def test_a_bundle_that_is_given_in_the_end_is_read(account: Account) -> None:
+    bundles = account.sim.add_period("2024-01-01", "2024-01-05")
+    account.sim.fault(Fault(f"get.id={bundles[3].id}", "404", times=2))
+    first = account.sync()
+    assert first.state()["bundle_stop"] == "2024-01-05T00:00:00Z"
+    second = account.sync(first.state())
+    assert_rows(first.records() + second.records(), account.sim.truth())
+    assert second.state()["holes"] == []
+
+
+# Positions never go back.
+
+
+@pytest.mark.parametrize("method", ["bundles", "segment_export"])
+@pytest.mark.parametrize("days", [-30, -3, 3, 30])
+def test_a_wrong_date_moves_no_position(account: Account, method: str, days: int) -> None:
+    saved = text(time.time() // HOUR * HOUR - 30 * HOUR)
+    account.sim.settings.now = time.time() + days * DAY
+    for stream, state in (("events", {"bundle_stop": saved}), ("individuals", {"LastEventStart": saved})):
+        outcome = account.sync(state, streams=[stream], events_source={"method": method, "settle_hours": 48})
+        assert outcome.status(stream) == "COMPLETE"
+        assert all(dict(state).items() <= found.items() for found in outcome.states(stream))
+
+
+@pytest.mark.parametrize("method", ["bundles", "segment_export"])
+def test_a_position_ahead_of_a_clock_that_disagrees_is_kept(account: Account, method: str) -> None:
+    """This machine's clock may be the one that is wrong."""
+    ahead = text(time.time() + 20 * DAY)
+    account.sim.settings.now = time.time() + 21 * DAY
+    outcome = account.sync({"bundle_stop": ahead}, events_source={"method": method})
+    assert outcome.state()["bundle_stop"] == ahead
+
+
+def test_a_late_bundle_is_not_given_up_when_a_clock_is_set_right(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Behind(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(zone) - timedelta(days=3)
+
+    today = int(time.time()) // DAY * DAY
+    for day in (4, 2):
+        account.sim.add_bundle(today - day * DAY, today - (day - 1) * DAY, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "datetime", Behind)
+        first = account.sync(start_date=text(today - 4 * DAY))
+    late = account.sim.add_bundle(today - 3 * DAY, today - 2 * DAY, 5)
+    account.sim.remove_bundle(late.id)
+    second = account.sync(first.state(), start_date=text(today - 4 * DAY))
+    assert "giving it up" not in first.log + second.log
+    account.sim.add_bundle(today - 3 * DAY, today - 2 * DAY, 5)
+    assert len(account.sync(second.state(), start_date=text(today - 4 * DAY)).records()) == 5

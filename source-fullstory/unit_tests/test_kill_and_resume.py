@@ -15,6 +15,7 @@ from simkit.destination import Destination
 from simkit.syncs import Sync
 
 KILLS = 6
+DAY = 86_400
 
 
 class Syncs:
@@ -40,11 +41,13 @@ class Syncs:
 
 def test_killed_and_resumed_syncs_end_with_the_same_table(account: Account, tmp_path: Path) -> None:
     sim, rng, syncs = account.sim, random.Random(1), Syncs(tmp_path, account)
-    sim.settings.change(events_per_day=2000, regenerate={"order"}, page_size=5)
-    sim.add_period("2024-01-01", "2024-01-03", hours=6)
-    sim.add_period("2024-01-03", "2024-01-05", hours=24)
-    sim.add_period("2024-01-02", "2024-01-06", hours=12)
-    late = sim.bundles[3]
+    sim.settings.change(events_per_day=2000, regenerate={"order"}, page_size=5, listing_lag=0)
+    start = int(time.time()) // DAY * DAY - 5 * DAY
+    sim.add_period(start, start + 2 * DAY, hours=6)
+    sim.add_period(start + 2 * DAY, start + 4 * DAY, hours=24)
+    sim.add_period(start + DAY, start + 5 * DAY, hours=12)
+    account.config["start_date"] = epochs.to_text(start)
+    late = sim.bundles[-2]
     sim.remove_bundle(late.id)
     sim.fault(Fault("/get", "cut", probability=0.1, at=2000))
 

@@ -8,44 +8,43 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-
 from source_fullstory import epochs
-from source_fullstory.events.bundle_downloads import Downloads, Vanished, fetch
-from source_fullstory.events.bundles import Bundle, list_bundles
-from source_fullstory.events.coverage import HOLE_SECONDS, Coverage
-from source_fullstory.events.event_rows import ADDED, EventRows, Tally
+from source_fullstory.events.bundle_downloads import Downloads, NotThere, fetch_now, unreadable
+from source_fullstory.events.bundles import Bundle, list_around
+from source_fullstory.events.coverage import HOLE_SECONDS, HOUR, LISTING_SECONDS, LONGEST_PERIOD, Hole, Span
+from source_fullstory.events.event_rows import ADDED, EventRows
+from source_fullstory.events.ledger import Ledger, Tally
 from source_fullstory.files.spool import Spool, parsed
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client
 from source_fullstory.kit.contract import Estimate, NotOffered, Page
-from source_fullstory.rows.decode import BadBundle
+from source_fullstory.rows.unpack import BadBundle
 from source_fullstory.rows.variables import OBJECTS
 from source_fullstory.stream import FullStoryStream
 
-_LONGEST_PERIOD = 24 * 3600
-"""Of a bundle: longer ones are not known."""
-_LATE_SECONDS = _LONGEST_PERIOD + HOLE_SECONDS
-"""FullStory lists a bundle a day after its end; so long before now one may still be late."""
+_HOURS = HOLE_SECONDS // HOUR
+_FOR_EVER = epochs.LAST + LONGEST_PERIOD
 
 logger = logging.getLogger("airbyte")
 
 
 @dataclass(slots=True)
-class _Part:
-    """A slice: a bundle to read, number `number` of this sync; or (None) the end, where old holes are given up."""
+class _Read:
+    """Slice: read bundle number `number` of this sync."""
 
     number: int
-    bundle: Bundle | None
-    last_of_span: bool = True
+    bundle: Bundle
+    last_of_span: bool
     tally: Tally = field(default_factory=Tally)
-    wire_bytes: int = 0
-    vanished: bool = False
+    not_there: NotThere | None = None
+
+
+class _GiveUp:
+    """Slice: the end, where old holes are given up."""
 
 
 class EventStream(FullStoryStream):
-    """State: see coverage.py, and the newest bundle that was read: `bundle_id`, `period_seconds`."""
+    """State: see Ledger."""
 
     objects = OBJECTS
     kept = (*ADDED, *OBJECTS)
@@ -53,10 +52,9 @@ class EventStream(FullStoryStream):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._coverage: Coverage | None = None
-        self._newest: dict[str, Any] = {}
+        self._ledger = Ledger(self)
         self._floor = 0
-        self._parts: list[_Part] = []
+        self._parts: list[_Read | _GiveUp] = []
         self._next = 0
         self._busy = False
         self._downloads: Downloads | None = None
@@ -67,49 +65,49 @@ class EventStream(FullStoryStream):
     # planning
 
     def open(self, state: Mapping[str, Any]) -> None:
-        self._coverage = self.saved_coverage(state)
-        self._newest = {name: state[name] for name in ("bundle_id", "period_seconds") if state.get(name) is not None}
-        first = self._coverage is None
-        start = self.config.first_start(self.api.sync_start) if first else self.config.start_date
-        self._floor = start if start is not None else 0
-        if self._coverage is not None:
-            self._coverage.begin_at(min(self._floor, self.api.sync_start))
+        ledger = self._ledger
+        ledger.load(state)
+        start = self.config.start_date if ledger.is_begun else self.config.first_start(ledger.now)
+        self._floor = start or 0
+        if ledger.is_begun:
+            ledger.begin(min(self._floor, ledger.now))
         listed = self._offered_list(state)
-        if self._coverage is None and listed:
-            self._coverage = self._first_coverage(min(bundle.start for bundle in listed))
+        self.client.learn_clock()  # the list's answers mostly have told it
+        if listed and not ledger.is_begun:
+            ledger.begin(min(self._floor, ledger.now))
+        ledger.late_from = self._late_from(listed)
         todo = self._worth_reading(listed)
         self._tell_of_plan(listed, todo)
+        following = [*todo[1:], None]
         self._parts = [
-            _Part(number, bundle, last_of_span=not _same_span(bundle, after))
-            for number, (bundle, after) in enumerate(zip(todo, [*todo[1:], None], strict=False))
+            _Read(number, bundle, last_of_span=not _same_span(bundle, after))
+            for number, (bundle, after) in enumerate(zip(todo, following, strict=False))
         ]
-        if self._coverage is not None:
-            self._parts.append(_Part(len(todo), None))
+        self._parts += [_GiveUp()] if ledger.is_begun else []
         self._downloads = Downloads(self.client, todo, self.config.num_workers)
 
     def _offered_list(self, state: Mapping[str, Any]) -> list[Bundle]:
         """An account that has never had bundles goes on without them; one that had them is told."""
         try:
-            return self._list()
+            return list_around(self.client, self._wanted_spans())
         except (errors.Denied, errors.Missing) as error:
             needed = errors.no_data_export(str(error))
             raise needed if state else NotOffered(needed.message) from error
 
-    def _list(self) -> list[Bundle]:
-        """What is new, and what may fill the holes. A bundle that fills one may end up to a period after it."""
-        if self._coverage is None:
-            return list_bundles(self.client, self._floor)
-        found = set(list_bundles(self.client, self._coverage.read_to))
-        for hole in self._coverage.holes:
-            found.update(list_bundles(self.client, hole.start, until=hole.stop + _LONGEST_PERIOD))
-        return sorted(found)
+    def _wanted_spans(self) -> list[Span]:
+        """What may fill the holes, and what is new. A bundle that fills a hole may end up to a period after it."""
+        if not self._ledger.is_begun:
+            return [(self._floor, _FOR_EVER)]
+        coverage = self._ledger.coverage
+        holes = [(hole.start, hole.stop + LONGEST_PERIOD) for hole in coverage.holes]
+        return [*holes, (coverage.read_to, _FOR_EVER)]
 
-    def _first_coverage(self, oldest: int) -> Coverage:
-        """Nothing before the oldest bundle's start is missing, unless it was asked for by a start date, or is so young
-        that an older bundle may be late."""
-        if self.config.start_date is not None:
-            return Coverage(self._floor)
-        return Coverage(max(self._floor, min(oldest, self.api.sync_start - _LATE_SECONDS)))
+    def _late_from(self, listed: Sequence[Bundle]) -> int:
+        """What ended so early was due two days ago. Where the clocks disagree, only the list tells how late it is."""
+        now = self._ledger.now
+        if self.api.clock.disagrees:
+            now = min(now, max((bundle.stop for bundle in listed), default=0))
+        return now - LISTING_SECONDS - HOLE_SECONDS
 
     def _worth_reading(self, listed: Sequence[Bundle]) -> list[Bundle]:
         """Those that bring something which neither an earlier sync nor an earlier one of them has.
@@ -117,20 +115,20 @@ class EventStream(FullStoryStream):
         Bundles of the very same span are all read: nothing says that they hold the same events. They follow each
         other, count as read when the last of them is, and rows with the same event_key come once.
         """
-        if self._coverage is None:
+        if not self._ledger.is_begun:
             return []
-        planned = self._coverage.copy()
+        planned = self._ledger.coverage.copy()
         todo: list[Bundle] = []
         for bundle in listed:
             if planned.missing(bundle.start, bundle.stop) or (todo and _same_span(todo[-1], bundle)):
                 todo.append(bundle)
-                planned.add(bundle.start, bundle.stop, self.api.sync_start)
+                planned.add(bundle.start, bundle.stop, self._ledger.now, self._ledger.late_from)
         return todo
 
     def _tell_of_plan(self, listed: Sequence[Bundle], todo: Sequence[Bundle]) -> None:
         span = f", {epochs.to_text(todo[0].start)} to {epochs.to_text(todo[-1].stop)}" if todo else ""
         logger.info(f"{self.name}: {len(listed):,} bundles listed, {len(todo):,} to read{span}")
-        period = self._newest.get("period_seconds")
+        period = self._ledger.newest.get("period_seconds")
         for bundle in todo:
             if period is not None and bundle.period != period:
                 logger.info(f"{self.name}: the bundle period changes from {period} s to {bundle.period} s at {bundle}")
@@ -138,7 +136,7 @@ class EventStream(FullStoryStream):
 
     # reader.Stream
 
-    def take_slice(self) -> _Part | None:
+    def take_slice(self) -> _Read | _GiveUp | None:
         """One at a time: the next one only after the one before has been finished."""
         if not self.has_slices():
             return None
@@ -152,55 +150,46 @@ class EventStream(FullStoryStream):
     def probe(self, client: Client) -> None:
         client.exports(self.api.sync_start)
 
-    def read_slice(self, stream_slice: _Part) -> Iterator[Page | Estimate]:
-        part, bundle = stream_slice, stream_slice.bundle
-        if bundle is None or self._downloads is None:
+    def read_slice(self, stream_slice: _Read | _GiveUp) -> Iterator[Page | Estimate]:
+        if isinstance(stream_slice, _GiveUp) or self._downloads is None:
             return
+        bundle = stream_slice.bundle
         try:
-            spool = self._downloads.take(part.number)
-        except Vanished:
-            part.vanished = True
+            spool = self._downloads.take(stream_slice.number)
+        except NotThere as error:
+            stream_slice.not_there = error
             return
-        read = partial(self._pages, part, bundle)
+        read = partial(self._pages, stream_slice)
         try:
-            yield from parsed(self.client, str(bundle), spool, read, partial(fetch, self.client, bundle))
+            yield from parsed(self.client, str(bundle), spool, read, partial(fetch_now, self.client, bundle))
         except BadBundle as error:
-            raise _unreadable(bundle, error) from error
+            raise unreadable(bundle, error) from error
 
-    def finish_slice(self, stream_slice: _Part) -> Mapping[str, Any]:
+    def finish_slice(self, stream_slice: _Read | _GiveUp) -> Mapping[str, Any]:
         self._busy = False
-        part, bundle = stream_slice, stream_slice.bundle
-        if bundle is None:
+        if isinstance(stream_slice, _GiveUp):
             self._give_up_holes()
-        elif part.vanished:
-            logger.warning(
-                f"{self.name}: {bundle} was listed, and is gone. Its time will be looked for again for "
-                f"{HOLE_SECONDS // 3600} hours."
-            )
+            self._rows.close()
+        elif stream_slice.not_there:
+            self._pass_over(stream_slice.bundle, stream_slice.not_there)
         else:
-            self._finish_bundle(part, bundle)
-        return {**self._newest, **self.coverage.to_state()}
+            self._finish_bundle(stream_slice)
+        return self._ledger.to_state()
 
     def stop(self) -> None:
         super().stop()
         if self._downloads:
             self._downloads.close()
 
-    @property
-    def coverage(self) -> Coverage:
-        if self._coverage is None:
-            raise RuntimeError("open() comes first")
-        return self._coverage
-
     # one bundle
 
-    def _pages(self, part: _Part, bundle: Bundle, spool: Spool) -> Iterator[Page]:
-        part.tally, part.wire_bytes = Tally(), spool.wire_bytes
-        spans = self.coverage.missing(bundle.start, bundle.stop)
+    def _pages(self, part: _Read, spool: Spool) -> Iterator[Page]:
+        part.tally, bundle = Tally(wire_bytes=spool.wire_bytes), part.bundle
+        spans = self._ledger.coverage.missing(bundle.start, bundle.stop)
         for page in self._rows.pages(spool, bundle, spans, self._floor, part.tally):
             yield self._once_in_span(part, page)
 
-    def _once_in_span(self, part: _Part, page: Page) -> Page:
+    def _once_in_span(self, part: _Read, page: Page) -> Page:
         """The rows that no earlier bundle of the same span had."""
         if part.last_of_span and not self._keys_of_span:
             return page
@@ -211,47 +200,49 @@ class EventStream(FullStoryStream):
             self._keys_of_span.update(row["event_key"] for row in fresh)
         return fresh
 
-    def _finish_bundle(self, part: _Part, bundle: Bundle) -> None:
+    def _finish_bundle(self, part: _Read) -> None:
         if not part.last_of_span:
-            logger.info(f"{self.name}: {bundle} read, {part.tally.rows:,} rows; another bundle has the same span")
+            logger.info(f"{self.name}: {part.bundle} read, {part.tally}; another bundle has the same span")
             return
         self._keys_of_span.clear()
-        if bundle.stop >= self.coverage.read_to:
-            self._newest = {"bundle_id": bundle.id, "period_seconds": bundle.period}
-        self.coverage.add(bundle.start, bundle.stop, self.api.sync_start)
-        tally = part.tally
-        notes = [f"{tally.rows:,} rows, {part.wire_bytes / 1e6:,.1f} MB"]
-        if tally.dropped:
-            notes.append(f"{tally.dropped:,} left out that were read before, or lie before the start date")
-        if tally.outside:
-            notes.append(f"{tally.outside:,} dated outside the bundle's time")
-        logger.info(
-            f"{self.name}: complete through {epochs.to_text(self.coverage.complete_through)} after {bundle}: "
-            f"{', '.join(notes)}"
+        self._ledger.add(part.bundle)
+        self._ledger.tell(part.bundle, part.tally)
+
+    # holes
+
+    def _pass_over(self, bundle: Bundle, problem: NotThere) -> None:
+        ledger = self._ledger
+        ledger.coverage.pass_over(bundle.start, bundle.stop, bundle.id, ledger.now, ledger.late_from)
+        logger.warning(
+            f"{self.name}: {bundle} {problem}. The others are read; this one is asked for by each sync within "
+            f"{_HOURS} hours, and then given up."
         )
 
     def _give_up_holes(self) -> None:
-        for hole in self.coverage.give_up(self.api.sync_start):
-            logger.warning(
-                f"{self.name}: FullStory has not listed a bundle for {epochs.to_text(hole.start)} to "
-                f"{epochs.to_text(hole.stop)} within {HOLE_SECONDS // 3600} hours since "
-                f"{epochs.to_text(hole.first_seen)}; giving it up. If there were events then, they are missing."
-            )
-        for hole in self.coverage.holes:
+        if not self.api.clock.disagrees:
+            for hole in self._ledger.coverage.give_up(self._ledger.now):
+                self._tell_of_given_up(hole)
+        for hole in self._ledger.coverage.holes:
             logger.info(
-                f"{self.name}: no bundle is listed yet for {epochs.to_text(hole.start)} to "
+                f"{self.name}: no bundle is there yet for {epochs.to_text(hole.start)} to "
                 f"{epochs.to_text(hole.stop)}; the next sync looks again"
+            )
+
+    def _tell_of_given_up(self, hole: Hole) -> None:
+        span = f"{epochs.to_text(hole.start)} to {epochs.to_text(hole.stop)}"
+        since = f"within {_HOURS} hours since {epochs.to_text(hole.first_seen)}; giving it up"
+        if hole.bundle_id is None:
+            logger.warning(
+                f"{self.name}: FullStory has not listed a bundle for {span} {since}. If there were events then, they "
+                "are missing."
+            )
+        else:
+            logger.error(
+                f"{self.name}: FullStory has not given bundle {hole.bundle_id} for {span} {since}. Its events are "
+                "missing. If it is so old that FullStory keeps its events no more, choose a later start date; if not, "
+                "read events by Segment Export instead of bundles, or ask FullStory's support about this bundle."
             )
 
 
 def _same_span(bundle: Bundle, other: Bundle | None) -> bool:
     return other is not None and (bundle.start, bundle.stop) == (other.start, other.stop)
-
-
-def _unreadable(bundle: Bundle, error: BadBundle) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=f"FullStory's {bundle} {error}. The bundles before it are kept, and the next sync reads this one "
-        "again. If it stays so, ask FullStory's support about this bundle.",
-        internal_message=f"{bundle} {error}",
-        failure_type=FailureType.transient_error,
-    )

@@ -8,7 +8,7 @@ clients rely on "after" being strict and on 20 a page; here neither is relied on
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory import epochs
-from source_fullstory.http.api import Client
+from source_fullstory.events.coverage import Span
+from source_fullstory.http.api import ONE_TRY, Client
+from source_fullstory.http.errors import FullStoryError
 
 _FULL_PAGE = 20
 _MOST_PAGES = 20_000
@@ -42,7 +44,7 @@ class Bundle:
         try:
             return cls(stop=int(named["stop"]), start=int(named["start"]), id=int(named["id"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise _unreadable(f"FullStory lists a bundle without a readable id, start and stop: {row}") from error
+            raise _unreadable("FullStory lists a bundle without a readable id, start and stop") from error
 
     @property
     def period(self) -> int:
@@ -79,6 +81,30 @@ def list_bundles(client: Client, start: int, until: int | None = None) -> list[B
     else:
         raise _unreadable(f"FullStory's list of bundles does not end: {_MOST_PAGES} pages after {start} were not all")
     return sorted(found.values())
+
+
+def list_around(client: Client, spans: Iterable[Span]) -> list[Bundle]:
+    """The bundles that end within any of `spans` (oldest first) or shortly after it, oldest first. Where one listing
+    has come far enough, it serves the spans that follow, too."""
+    found: set[Bundle] = set()
+    reached = 0
+    for start, stop in spans:
+        if reached >= stop:
+            continue
+        # Not from where the last page ended, which may have been cut in the middle of one stop.
+        found.update(list_bundles(client, max(start, reached - 1), until=stop))
+        reached = max((bundle.stop for bundle in found), default=0)
+        if reached <= stop:
+            break  # the list ends there
+    return sorted(found)
+
+
+def oldest_start(client: Client) -> int | None:
+    """When the oldest bundle begins; None where the account has no bundles, or nothing tells."""
+    try:
+        return min((Bundle.parse(row).start for row in client.exports(0, ONE_TRY)), default=None)
+    except (FullStoryError, AirbyteTracedException):
+        return None
 
 
 def _warn_of_plateau(page: list[Bundle], stop: int) -> None:

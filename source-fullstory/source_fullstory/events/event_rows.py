@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from source_fullstory import epochs
 from source_fullstory.events.bundles import Bundle
 from source_fullstory.events.coverage import Span
+from source_fullstory.events.ledger import Tally
 from source_fullstory.files.spool import Spool
 from source_fullstory.kit.contract import Page
-from source_fullstory.rows.decode import Row, batches
 from source_fullstory.rows.event_key import Keyed, keyed
 from source_fullstory.rows.exclusion import Exclusion
+from source_fullstory.rows.lenient import Row
 from source_fullstory.rows.variables import Variables
 
 ADDED = ("event_key", "bundle_id", "bundle_start", "bundle_stop")
 """The columns that are ours."""
 _ZERO_TIME = "0001-"
 """How Go, which FullStory is written in, writes an unknown time."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of the rows of a download."""
-
-    rows: int = 0
-    outside: int = 0
-    dropped: int = 0
 
 
 class EventRows:
@@ -37,16 +28,20 @@ class EventRows:
         self._variables = Variables(stream, declared)
         self._exclusion = exclusion
 
+    def close(self) -> None:
+        """All rows of the sync have been made."""
+        self._variables.tell_of_the_rest()
+
     def pages(self, spool: Spool, bundle: Bundle, spans: Sequence[Span], floor: int, tally: Tally) -> Iterator[Page]:
         """The records of a bundle (or of an export's window, given as one) that lie in `spans`, or outside of the
         bundle but not before `floor` (Unix seconds). Raises BadBundle."""
 
         def read() -> Iterator[list[Row]]:
-            return map(self._variables.gather, batches(spool.chunks()))
+            return map(self._variables.gather, spool.batches())
 
         keep = _Keeper(bundle, spans, floor, tally)
         # The keys are made of what FullStory sent, so that excluding a field changes none.
-        for rows in keyed(read, spool.json_bytes, epochs.to_text(bundle.start)):
+        for rows in keyed(read, spool.content.json_bytes, epochs.to_text(bundle.start)):
             page = self._exclusion.strip(keep.page(rows))
             tally.rows += len(page)
             yield page

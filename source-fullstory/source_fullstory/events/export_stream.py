@@ -10,23 +10,26 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory import epochs
-from source_fullstory.events.coverage import Coverage
-from source_fullstory.events.event_rows import Tally
-from source_fullstory.events.export_windows import HOUR, Window, plan
+from source_fullstory.events.bundles import Bundle, oldest_start
+from source_fullstory.events.coverage import HOUR
+from source_fullstory.events.export_windows import Window, plan
 from source_fullstory.events.exports import ExportFailed, ExportLost, fetch, operation_id, order_body
-from source_fullstory.files.spool import Fetch, Spool, parsed
+from source_fullstory.events.ledger import Ledger, Tally
+from source_fullstory.files.fetch import Fetch
+from source_fullstory.files.space import SPACE, Share
+from source_fullstory.files.spool import Spool, parsed
 from source_fullstory.http import errors
 from source_fullstory.kit.contract import Estimate, Page
-from source_fullstory.rows.decode import BadBundle, batches
+from source_fullstory.kit.errors import config_error, transient_error
+from source_fullstory.rows.unpack import BadBundle
 from source_fullstory.stream import FullStoryStream
 
 _PATH = "/segments/v1/exports"
@@ -34,14 +37,6 @@ _MOST_ORDERS = 3
 """Of one window, before it is halved, or given up."""
 
 logger = logging.getLogger("airbyte")
-
-
-def _expect_rows(spool: Spool, declared: Collection[str]) -> None:
-    """Raises BadBundle if no row has any field that rows have: then it is, say, an error object."""
-    rows = next(batches(spool.chunks()), [])
-    if rows and not any(name in declared for row in rows for name in row):
-        spool.close()
-        raise BadBundle(f"holds something else than rows, with the fields {', '.join(rows[0])[:120]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +48,32 @@ class _Order:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Slice: read this window (None: there is nothing to read)."""
+    """Slice: read this window."""
 
-    window: Window | None
+    window: Window
+
+
+class _Nothing:
+    """Slice: all was read before."""
+
+
+_Slice = _Order | _Read | _Nothing
 
 
 class ExportStream(FullStoryStream):
-    """State: what was read (see coverage.py), and `exports`: the windows that are ordered and not yet read."""
+    """State: what was read (see Ledger), and `exports`: the windows that are ordered and not yet read."""
 
     kind: ClassVar[str]
     """Of export: TYPE_EVENT or TYPE_INDIVIDUAL."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._coverage: Coverage | None = None
+        self.ledger = Ledger(self)
         self._had_exports = False
         self._windows: list[Window] = []
         self._busy = self._through = False
         self._at_once = self._most_at_once = self.config.num_workers + 1
-        self._rows = 0
+        self._rows = self._seconds = 0
         self.columns = self.declared()
         self.floor = 0
         """Rows before this time (Unix seconds) are not wanted."""
@@ -81,79 +83,83 @@ class ExportStream(FullStoryStream):
     def open(self, state: Mapping[str, Any]) -> None:
         self.client.learn_clock()
         self._had_exports = bool(state)
-        self._coverage = self.load(state)
-        start = self.config.start_date if self._coverage else self.config.first_start(self.api.sync_start)
-        self.floor = start or 0
-        self._coverage = self._coverage or Coverage(min(self.floor, self.api.sync_start))
-        self._coverage.begin_at(min(self.floor, self.api.sync_start))
+        ledger = self.ledger
+        self.load(state)
+        self.floor = (self.config.start_date if ledger.is_begun else self._first_start()) or 0
+        ledger.begin(min(self.floor, ledger.now))
         source = self.config.events_source
         grid = source.window_hours * HOUR
-        horizon = (self.api.sync_start - source.settle_hours * HOUR) // grid * grid
-        again = max(self.floor, self._coverage.read_to - source.lookback_hours * HOUR)
-        holes = [(hole.start, min(hole.stop, again, horizon)) for hole in self._coverage.holes]
+        horizon = (ledger.now - source.settle_hours * HOUR) // grid * grid
+        again = max(self.floor, ledger.coverage.read_to - source.lookback_hours * HOUR)
+        holes = [(hole.start, min(hole.stop, again, horizon)) for hole in ledger.coverage.holes]
         self._windows = plan([*holes, (again, horizon)], self.longest(grid), self._saved(state))
+        self._tell_of_plan(horizon)
+
+    def _first_start(self) -> int:
+        """Nothing is ordered for the time before the account's first data, where the list of bundles tells it."""
+        wanted = self.config.first_start(self.ledger.now)
+        oldest = oldest_start(self.client)
+        if oldest is None or oldest <= wanted:
+            return wanted
+        logger.info(f"{self.name}: FullStory's data begins {epochs.to_text(oldest)}; no export is ordered before that")
+        return oldest
+
+    def _tell_of_plan(self, horizon: int) -> None:
+        ordered = self._ordered()
+        first = f" from {epochs.to_text(self._windows[0].start)}" if self._windows else ""
         logger.info(
-            f"{self.name}: {len(self._windows):,} windows to export, up to {epochs.to_text(horizon)}; "
-            f"{self._ordered()} of them ordered before"
+            f"{self.name}: this sync orders {len(self._windows) - ordered:,} exports{first} up to "
+            f"{epochs.to_text(horizon)}; {ordered} were ordered before"
         )
 
     def _saved(self, state: Mapping[str, Any]) -> list[Window]:
         """What an earlier sync ordered and did not read."""
         try:
             return [
-                Window(epochs.parse(each["start"]), epochs.parse(each["stop"]), str(each["operation_id"]))
+                Window(epochs.parse_saved(each["start"]), epochs.parse_saved(each["stop"]), str(each["operation_id"]))
                 for each in state.get("exports") or []
                 if each.get("segment_id") == self.config.events_source.segment_id
             ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise self.unreadable_state(state) from error
 
     # reader.Stream
 
-    def take_slice(self) -> _Order | _Read | None:
+    def take_slice(self) -> _Slice | None:
         """One at a time: the next one only after the one before has been finished."""
         if not self.has_slices():
             return None
         self._busy = True
         # Not before the states of the orders have been handed over: a kill must not find an order that no state has.
         for window in self._windows:
-            if window.operation and not window.fetch:
-                self._begin(window)
-        first = self._windows[0] if self._windows else None
+            self._begin(window)
+        if not self._windows:
+            return _Nothing()
         unordered = next((window for window in self._windows if not window.operation), None)
         ahead = self._ordered() < self._at_once and self.api.orders.is_free()
-        if unordered and (unordered is first or ahead):
+        if unordered and (unordered is self._windows[0] or ahead):
             return _Order(unordered)
-        return _Read(first)
+        return _Read(self._windows[0])
 
     def has_slices(self) -> bool:
         return not self._busy and not self._through
 
-    def read_slice(self, stream_slice: _Order | _Read) -> Iterator[Page | Estimate]:
-        window = stream_slice.window
-        if window is None:
-            return
+    def read_slice(self, stream_slice: _Slice) -> Iterator[Page | Estimate]:
         if isinstance(stream_slice, _Order):
-            self._order(window)
-            return
-        try:
-            yield from self._read(window)
-        except ExportLost as lost:
-            logger.info(f"{self.name}: {window} is lost ({lost}); ordering it again")
-            self._order_again(window, lost)
-        except (ExportFailed, BadBundle) as failure:
-            self._divide(window, failure)
+            self._order(stream_slice.window)
+        elif isinstance(stream_slice, _Read):
+            yield from self._read_or_repair(stream_slice.window)
 
-    def finish_slice(self, stream_slice: _Order | _Read) -> Mapping[str, Any]:
-        self._busy, window = False, stream_slice.window
-        if window is None:
-            self._through = True
-        elif window.is_read:
+    def finish_slice(self, stream_slice: _Slice) -> Mapping[str, Any]:
+        self._busy = False
+        if isinstance(stream_slice, _Read) and stream_slice.window.is_read:
+            window = stream_slice.window
             self._windows.remove(window)
-            self._through = not self._windows
-            self.coverage.add(window.start, window.stop, self.api.sync_start)
-            self._tell(window)
-            self.passed(window)
+            self.ledger.add(self.bundle_of(window))
+            self.ledger.tell(window, window.tally)
+        if not self._windows:
+            self._through = True
+            self.close()
         return {**self.save(), "exports": self._running()}
 
     def stop(self) -> None:
@@ -161,12 +167,6 @@ class ExportStream(FullStoryStream):
         for window in self._windows:
             if window.fetch:
                 window.fetch.drop()
-
-    @property
-    def coverage(self) -> Coverage:
-        if self._coverage is None:
-            raise RuntimeError("open() comes first")
-        return self._coverage
 
     def _ordered(self) -> int:
         return sum(bool(window.operation) for window in self._windows)
@@ -203,28 +203,51 @@ class ExportStream(FullStoryStream):
         window.orders += 1
 
     def _begin(self, window: Window) -> None:
-        what = str(window)
-        logger.info(f"{self.name}: waits for {what}")
-        begin = partial(fetch, self.client, window.operation, what, is_new=window.orders > 0)
-        window.fetch = Fetch(self.client, window.operation, begin)
+        """Have its file fetched ahead, if it is ordered, and that is not begun."""
+        if window.fetch:
+            window.fetch.resume()
+        elif window.operation:
+            logger.info(f"{self.name}: waits for {window}")
+            begin = partial(self._fetch, window, is_new=window.orders > 0)
+            window.fetch = Fetch(self.client, window.operation, begin)
+
+    def _fetch(self, window: Window, share: Share, *, is_new: bool = False) -> Spool:
+        return fetch(self.client, window.operation, str(window), share, self.columns, is_new=is_new)
+
+    def _read_or_repair(self, window: Window) -> Iterator[Page | Estimate]:
+        try:
+            yield from self._read(window)
+        except ExportLost as lost:
+            logger.info(f"{self.name}: {window} is lost ({lost}); ordering it again")
+            self._order_again(window, lost)
+        except ExportFailed as failure:
+            self._divide(window, failure)
+        except BadBundle as error:  # it came whole: a smaller one, or another order, would be no better
+            raise self._unreadable(window, error) from error
 
     def _read(self, window: Window) -> Iterator[Page | Estimate]:
         if window.fetch is None:
             raise RuntimeError("a window is ordered before it is read")
         spool = window.fetch.take()
-        _expect_rows(spool, self.columns)
-        yield Estimate(self._rows + spool.lines * len(self._windows))
+        yield Estimate(self._expected(window, spool.content.lines))
 
         def read(spool: Spool) -> Iterator[Page]:
-            window.tally, window.wire_bytes = Tally(), spool.wire_bytes
+            window.tally = Tally(wire_bytes=spool.wire_bytes)
             return self.pages(spool, window)
 
-        yield from parsed(
-            self.client, str(window), spool, read, partial(fetch, self.client, window.operation, str(window))
-        )
+        def again() -> Spool:
+            return self._fetch(window, SPACE.share(ahead=False))
+
+        yield from parsed(self.client, str(window), spool, read, again)
         self._at_once = min(self._at_once + 1, self._most_at_once)
         self._rows += window.tally.rows
+        self._seconds += window.seconds if self._rows else 0
         window.is_read = True
+
+    def _expected(self, window: Window, lines: int) -> int:
+        """How many rows there will be, as far as the windows since the first row tell."""
+        left = sum(each.seconds for each in self._windows) - window.seconds
+        return self.estimate(self._rows + lines, left / (self._seconds + window.seconds))
 
     def _order_again(self, window: Window, problem: Exception) -> None:
         if window.orders >= _MOST_ORDERS:
@@ -242,36 +265,35 @@ class ExportStream(FullStoryStream):
         at = self._windows.index(window)
         self._windows[at : at + 1] = halves
 
-    def _tell(self, window: Window) -> None:
-        tally = window.tally
-        notes = f"{tally.rows:,} rows, {window.wire_bytes / 1e6:,.1f} MB"
-        if tally.dropped:
-            notes += f", {tally.dropped:,} left out that lie before the start date"
-        if tally.outside:
-            notes += f", {tally.outside:,} dated outside the window"
-        complete = epochs.to_text(self.coverage.complete_through)
-        logger.info(f"{self.name}: complete through {complete} after {window}: {notes}")
-
     # for subclasses
 
-    @abstractmethod
-    def load(self, state: Mapping[str, Any]) -> Coverage | None:
-        """What earlier syncs have read; None on the first sync."""
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take up what earlier syncs have read."""
+        self.ledger.load(state)
 
-    @abstractmethod
     def save(self) -> Mapping[str, Any]:
         """The state but for `exports`."""
+        return self.ledger.to_state()
 
     @abstractmethod
     def pages(self, spool: Spool, window: Window) -> Iterator[Page]:
         """The records of an export; counts them in `window.tally`. Raises BadBundle."""
 
+    def bundle_of(self, window: Window) -> Bundle:
+        """The window as if it were a bundle."""
+        return window.bundle
+
+    def estimate(self, known: int, left: float) -> int:
+        """How many rows there will be. So many are known; `left` is how much time is left, as a part of the time that
+        brought them."""
+        return int(known * (1 + left))
+
     def longest(self, grid: int) -> int:
         """How long a window may be, in seconds: a multiple of the grid."""
         return grid
 
-    def passed(self, window: Window) -> None:
-        """The window was read to its end, and is in the coverage."""
+    def close(self) -> None:
+        """All windows have been read."""
 
     # errors
 
@@ -281,20 +303,25 @@ class ExportStream(FullStoryStream):
         missing = isinstance(error, errors.Missing) and segment == "everyone"
         if (isinstance(error, errors.Denied) or missing) and not self._had_exports:
             return self.not_offered(error)
-        message = (
+        return config_error(
             f"FullStory does not export segment {segment!r} for stream {self.name} ({error}). The key needs the "
             "permission Architect or Admin, the account the add-on Segment Export (ask FullStory), and the segment id "
-            "must be one of the stream segments."
-        )
-        return AirbyteTracedException(
-            message=message, internal_message=str(error), failure_type=FailureType.config_error
+            "must be one of the stream segments.",
+            str(error),
         )
 
     def _given_up(self, window: Window, problem: Exception) -> AirbyteTracedException:
-        return AirbyteTracedException(
-            message=f"{self.name}: FullStory could not make {window}: {problem}. The windows before it are kept, and "
+        return transient_error(
+            f"{self.name}: FullStory could not make {window}: {problem}. The windows before it are kept, and "
             "the next sync goes on with this one. If it fails again, ask FullStory's support about exports of this "
             "time, or read it from bundles.",
-            internal_message=f"{window}: {problem}",
-            failure_type=FailureType.transient_error,
+            f"{window}: {problem}",
+        )
+
+    def _unreadable(self, window: Window, error: BadBundle) -> AirbyteTracedException:
+        return transient_error(
+            f"{self.name}: {window} came whole, but {error}. The windows before it are kept, and the next sync reads "
+            "this one again. If it stays so, ask FullStory's support about exports of this time, or read it from "
+            "bundles.",
+            f"{window} {error}",
         )

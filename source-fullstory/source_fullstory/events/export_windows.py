@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 
 from source_fullstory import epochs
 from source_fullstory.events.bundles import Bundle
-from source_fullstory.events.coverage import Span
-from source_fullstory.events.event_rows import Tally
-from source_fullstory.files.spool import Fetch
-
-HOUR = 3600
+from source_fullstory.events.coverage import HOUR, Span
+from source_fullstory.events.ledger import Tally
+from source_fullstory.files.fetch import Fetch
 
 
 @dataclass(slots=True)
@@ -24,8 +22,11 @@ class Window:
     orders: int = 0
     fetch: Fetch | None = None
     tally: Tally = field(default_factory=Tally)
-    wire_bytes: int = 0
     is_read: bool = False
+
+    @property
+    def seconds(self) -> int:
+        return self.stop - self.start
 
     @property
     def bundle(self) -> Bundle:

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
 from source_fullstory import epochs
-from source_fullstory.files.spool import Spool, receive
+from source_fullstory.files.download import Download
+from source_fullstory.files.space import Share
+from source_fullstory.files.spool import Spool
 from source_fullstory.http import errors
 from source_fullstory.http.api import Answered, Body, Client
 from source_fullstory.kit.retry import GivenUp
+from source_fullstory.rows.unpack import NotRows
 
 _PAUSE_GROWTH = 1.3
 _LONGEST_SECONDS = 6 * 3600.0
@@ -67,7 +72,7 @@ def wait_for(client: Client, operation: str, what: str) -> str:
     told = time.monotonic()
     while True:
         try:
-            answer = client.get(f"/operations/v1/{operation}")
+            answer = client.get(f"/operations/v1/{in_path(operation)}")
         except errors.FullStoryError as error:
             raise ExportLost(str(error)) from error
         state = str(answer.get("state")).upper()
@@ -110,19 +115,21 @@ class _Progress:
         return f"{self._most:.0f} % done after {time.monotonic() - self._began:,.0f} s"
 
 
-def download(client: Client, export: str, what: str) -> Spool:
-    """The export, whole. Each try asks for a fresh address. Raises ExportFailed, ExportLost, Stopped, and
-    AirbyteTracedException."""
-    endpoint = f"/search/v1/exports/{export}/results"
+def download(client: Client, export: str, what: str, share: Share, columns: Collection[str]) -> Spool:
+    """The export, whole, with rows that have some of `columns`. Each try asks for a fresh address. Raises ExportFailed,
+    ExportLost, NotRows, NoRoom, Stopped, and AirbyteTracedException."""
+    endpoint = f"/search/v1/exports/{in_path(export)}/results"
 
-    def send() -> requests.Response:
+    def send(silence: float) -> requests.Response:
         location = client.get(endpoint).get("location")
         if not location:
             raise ExportLost(f"{endpoint} names no location")
-        return client.api.open_location(str(location))
+        return client.api.open_location(str(location), silence)
+
+    file = Download(client, what, "storage", send, share)
 
     def attempt(answered: Answered) -> Spool:
-        return receive(client, what, "storage", send, answered, lines=True)
+        return file.attempt(answered, partial(_expect_rows, columns), lines=True)
 
     try:
         return client.persist(f"the download of {what}", client.api.storage, attempt)
@@ -132,12 +139,26 @@ def download(client: Client, export: str, what: str) -> Spool:
         raise ExportFailed(f"its download {given_up}") from given_up
 
 
-def fetch(client: Client, operation: str, what: str, *, is_new: bool = False) -> Spool:
+def _expect_rows(columns: Collection[str], spool: Spool) -> None:
+    """Raises NotRows if no row has any field that rows have: then it is, say, an error object."""
+    rows = next(spool.batches(), [])
+    if rows and not any(name in columns for row in rows for name in row):
+        raise NotRows("holds objects, but no rows")
+
+
+def fetch(
+    client: Client, operation: str, what: str, share: Share, columns: Collection[str], *, is_new: bool = False
+) -> Spool:
     """Wait for the export, and download it. One that was just ordered is not looked at at once: it cannot be ready,
     and its operation has to be in the state before anything goes on."""
     if is_new:
         client.pause(client.api.timing.first_poll)
-    return download(client, wait_for(client, operation, what), what)
+    return download(client, wait_for(client, operation, what), what, share, columns)
+
+
+def in_path(id_: str) -> str:
+    """An id as a part of a path: nothing promises that ids hold only characters that need no quoting."""
+    return quote(id_, safe="")
 
 
 def _export_id(answer: Mapping[str, Any]) -> str:
@@ -154,10 +175,10 @@ def _percent(answer: Mapping[str, Any]) -> float:
 
 
 def _reason(answer: Mapping[str, Any]) -> str:
-    return str(answer.get("errorDetails") or answer.get("error_details") or "no reason")[:300]
+    return errors.explain(answer.get("errorDetails") or answer.get("error_details") or "no reason")
 
 
 def _cancel(client: Client, operation: str) -> None:
     """So that an order which nobody waits for takes no place in FullStory's queue."""
     with suppress(errors.FullStoryError):
-        client.order_if_free(f"/operations/v1/{operation}/cancel", {})
+        client.order_if_free(f"/operations/v1/{in_path(operation)}/cancel", {})

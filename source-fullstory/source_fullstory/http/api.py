@@ -51,14 +51,28 @@ class FullStoryTiming(Timing):
     """Without progress of an export; the platform ends a sync after three hours without a record or a state."""
     download: float = 2 * 3600.0
     """The longest time for one download."""
+    file_silence: float = 300.0
+    """The longest pause before the first byte of a file and between two pieces of it: FullStory makes files when they
+    are asked for (help.fullstory.com, "Data Export"). After a silent try, twice as long ..."""
+    longest_file_silence: float = 900.0
+    """... but never longer than this."""
     stall: float = 120.0
-    """A download that brings next to nothing in so long has stalled."""
+    """A download that brings next to nothing in so long, beside such a pause, has stalled."""
+    tell: float = 30.0
+    """How often the log hears of a file that is waited for."""
 
 
 TIMING = FullStoryTiming(Patience(tries=9, throttled_seconds=3600.0), answer=120.0)
 ONE_TRY = Patience(tries=1, seconds=0.0)
 
 logger = logging.getLogger("airbyte")
+
+
+class Waiting(Retry):
+    """What is asked for is not there yet, which is no failure: only this request waits."""
+
+    def __init__(self, problem: str, wait: float | None = None) -> None:
+        super().__init__(problem, wait, throttled=True)
 
 
 class FullStoryApi:
@@ -92,22 +106,24 @@ class FullStoryApi:
         """FullStory does not say which endpoints share a limit; the first two parts of the path come close."""
         return self._limiters["/".join(path.split("/")[:3])]
 
-    def open_bundle(self, bundle_id: int) -> requests.Response:
-        """The answer to /export/get, unread; a redirect is followed, but the key goes to FullStory only.
+    def open_bundle(self, bundle_id: int, silence: float) -> requests.Response:
+        """The answer to /export/get, unread, of which each piece may take `silence` seconds. A redirect is followed,
+        but the key goes to FullStory only.
 
         Redirects are not documented. Segment Export hands out signed addresses in Google's storage, so bundles may
         some day. Raises Retry for a redirect that leads nowhere, AirbyteTracedException for one into the clear.
         """
         url = f"{self.config.export_url}/api/v1/export/get"
-        return self._follow(self.get(self.session, url, {"id": bundle_id}), own=self.config.export_url)
+        response = self.get(self.session, url, {"id": bundle_id}, silence)
+        return self._follow(response, silence, own=self.config.export_url)
 
-    def open_location(self, url: str) -> requests.Response:
+    def open_location(self, url: str, silence: float) -> requests.Response:
         """The answer of a signed address, unread; it never gets the key. Raises as open_bundle does, and Retry when
         the address is no longer good: it lives some five minutes (https://developer.fullstory.com, "Get export
         results")."""
-        return self._follow(self._open_signed(url, self._without_key))
+        return self._follow(self._open_signed(url, self._without_key, silence), silence)
 
-    def _follow(self, response: requests.Response, own: str = "") -> requests.Response:
+    def _follow(self, response: requests.Response, silence: float, own: str = "") -> requests.Response:
         """Where redirects lead; the key goes along to `own` only."""
         for _ in range(_MOST_REDIRECTS):
             if response.status_code not in transport.REDIRECTS:
@@ -115,22 +131,25 @@ class FullStoryApi:
             with response:
                 location = response.headers.get("Location", "")
                 url = urljoin(response.url, location) if is_readable(location) else ""
-            response = self._open_signed(url, self.session if _same_origin(url, own) else self._without_key)
+            session = self.session if _same_origin(url, own) else self._without_key
+            response = self._open_signed(url, session, silence)
         response.close()
         raise Retry(f"was redirected more than {_MOST_REDIRECTS} times")
 
-    def _open_signed(self, url: str, session: requests.Session) -> requests.Response:
+    def _open_signed(self, url: str, session: requests.Session, silence: float) -> requests.Response:
         parsed = parsed_url(url)
         if parsed is None or not is_safe(url):
             raise errors.redirected_into_the_clear(parsed and parsed.host)
-        response = self.get(session, url)
+        response = self.get(session, url, None, silence)
         if 400 <= response.status_code < 500 and response.status_code not in transport.RETRY_STATUSES:
             response.close()
             raise Retry(f"was sent to {parsed.host}, which answered {response.status_code}")
         return response
 
-    def get(self, session: requests.Session, url: str, params: Params | None = None) -> requests.Response:
-        timeout = (transport.CONNECT_SECONDS, self.timing.silence)
+    def get(
+        self, session: requests.Session, url: str, params: Params | None = None, silence: float | None = None
+    ) -> requests.Response:
+        timeout = (transport.CONNECT_SECONDS, silence or self.timing.silence)
         return session.get(url, params=params, timeout=timeout, stream=True, allow_redirects=False)
 
     def post(self, url: str, body: Body) -> requests.Response:
@@ -144,6 +163,8 @@ class Usage:
 
     requests: int = 0
     downloaded_bytes: int = 0
+    largest_file: int = 0
+    """Of those that came whole, in bytes on the wire."""
     waited_seconds: float = 0.0
 
 
@@ -155,7 +176,7 @@ class _Ticket:
     number: int
 
     def refused(self, retry: Retry, seconds: float) -> bool:
-        for_all = retry.throttled or retry.wait is not None
+        for_all = (retry.throttled or retry.wait is not None) and not isinstance(retry, Waiting)
         if for_all:
             self.limiter.refuse(seconds)
         return for_all
@@ -213,11 +234,11 @@ class Client:
         url = self.api.config.api_url + path
         return url, partial(self.api.post, url, body)
 
-    def exports(self, start: int) -> list[Body]:
+    def exports(self, start: int, patience: Patience | None = None) -> list[Body]:
         """One page of /export/list: bundles whose end lies after `start` (Unix seconds). Raises as `get` does."""
         path, url = "/export/list", f"{self.api.config.export_url}/api/v1/export/list"
         exchange = self._exchange(partial(self.api.get, self.api.session, url, {"start": start}), path, _expect_exports)
-        return list(self._persist(path, url, self.api.lists, exchange).get("exports") or [])
+        return list(self._persist(path, url, self.api.lists, exchange, patience).get("exports") or [])
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the stream is told to stop."""
@@ -274,9 +295,16 @@ class Client:
 
         return exchange
 
-    def _persist(self, endpoint: str, url: str, limiter: Limiter, exchange: Callable[[Answered], Body]) -> Body:
+    def _persist(
+        self,
+        endpoint: str,
+        url: str,
+        limiter: Limiter,
+        exchange: Callable[[Answered], Body],
+        patience: Patience | None = None,
+    ) -> Body:
         try:
-            return self.persist(endpoint, limiter, exchange)
+            return self.persist(endpoint, limiter, exchange, patience)
         except GivenUp as failure:
             parsed = parsed_url(url)
             raise errors.given_up(self.stream, endpoint, parsed and parsed.netloc, failure) from failure

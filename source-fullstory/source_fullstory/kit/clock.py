@@ -33,6 +33,7 @@ class ServerClock:
         self._offset = timedelta(0)  # the server's clock minus ours
         self._first: timedelta | None = None
         self._known = False
+        self._too_far = False
 
     @property
     def sync_start(self) -> datetime:
@@ -42,6 +43,11 @@ class ServerClock:
     def is_known(self) -> bool:
         """Have the answers told all they can?"""
         return self._known
+
+    @property
+    def disagrees(self) -> bool:
+        """Is one of the two clocks so wrong that neither can be gone by?"""
+        return self._too_far
 
     def read(self, headers: Mapping[str, str]) -> None:
         """Take in one answer's Date. Dates are whole seconds, so they seem up to a second old."""
@@ -66,6 +72,7 @@ class ServerClock:
     def _correct(self, offset: timedelta) -> None:
         ours = f"This machine's clock is {abs(offset)} {'behind' if offset > timedelta(0) else 'ahead of'}"
         if abs(offset) > _MOST:
+            self._too_far = True
             logger.warning(f"{ours} {self._server}'s, says its Date header. That is too much to go by: set the clock.")
             return
         logger.warning(f"{ours} {self._server}'s; going by {self._server}'s.")

@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from source_fullstory.rows.decode import Row
+from source_fullstory.rows.lenient import Row
 
 Keyed = tuple[Row, str, str]
 """A row, its instant (see `instant`), its event_key."""
