@@ -120,7 +120,8 @@ def _chapter(chapter: Chapter, tables: Sequence[Table]) -> Iterator[str]:
 def _grid(tables: Sequence[Table]) -> Iterator[str]:
     most = max((table.rows for table in tables), default=0) or 1
     yield '<div class="scroll"><table class="streams"><thead><tr><th>table</th><th class="number">rows</th>'
-    yield '<th>newest row</th><th class="number">new</th><th class="number">changed, or read again</th></tr></thead><tbody>'
+    yield '<th>newest row</th><th class="number">new</th><th class="number">changed, or read again</th></tr></thead>'
+    yield "<tbody>"
     for table in sorted(tables, key=lambda each: -each.rows):
         share = f"{100 * table.rows / most:.1f}%"
         changed = "read whole" if table.is_read_whole else _count(table.written - table.new)
