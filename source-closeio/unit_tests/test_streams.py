@@ -25,7 +25,7 @@ Close = Callable[..., CloseSimulator]
 TIMES = {"date-time with zone", "date-time without zone"}
 WINDOW_FIELDS = {"date_created", "date_updated", "updated_at", "deleted_at"}
 NAMES = [stream.name for stream in STREAMS]
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "streams.md"
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +142,8 @@ class TestEveryStream:
         assert result.statuses(stream.name)[-1] == "COMPLETE"
         assert result.states(stream.name)
 
-    def test_is_named_in_the_readme(self, stream: type[CloseStream]) -> None:
-        assert f"| `{stream.name}` |" in README.read_text("utf-8")
+    def test_is_named_in_its_page(self, stream: type[CloseStream]) -> None:
+        assert f"| `{stream.name}` |" in PAGE.read_text("utf-8")
 
 
 def test_records_keep_null_empty_and_absent_apart(sim: CloseSimulator) -> None:
