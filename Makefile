@@ -59,6 +59,7 @@ endef
 .PHONY: test
 test: lint types  ## Run every check: lint, types, unit tests, Airbyte's standard tests, the image
 	@$(IN_EACH) $(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(all_tests)) $(END)
+	@cd demo; $(BIN)/python -m pytest -q -p no:cacheprovider
 
 .PHONY: lint
 lint: .venv/installed  ## Rules and format of Python and JSON; and that what both connectors have is the same in both

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from report import Chapter, page
 from scenes import SCENES
 
 from simkit.command_line import running
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REPO = Path(__file__).parent.parent
 WORK = REPO / ".demo"
 DEMO = WORK / "demo.duckdb"
+PAGE = WORK / "report.html"
 
 
 def main() -> None:
@@ -45,12 +47,16 @@ def main() -> None:
 
 def demo(connectors: Iterable[str]) -> None:
     DEMO.unlink(missing_ok=True)
-    for connector in connectors:
-        show_scene(connector)
+    chapters = [show_scene(connector) for connector in connectors]
+    names = " and a ".join(f"made-up {chapter.title}" for chapter in chapters)
+    PAGE.write_text(
+        page(DEMO, f"Simulated: a {names} answered on this computer; no account was read.", chapters), "utf-8"
+    )
     say(f"All tables are in {DEMO.relative_to(REPO)}: open them with DuckDB, DBeaver, pandas ...")
+    say(f"What the syncs have brought, as a page to look at: {PAGE.as_uri()}")
 
 
-def show_scene(connector: str) -> None:
+def show_scene(connector: str) -> Chapter:
     with running(REPO / connector, **SCENES[connector].options) as simulator:
         scene = SCENES[connector](simulator)
         scene.prepare()
@@ -59,25 +65,41 @@ def show_scene(connector: str) -> None:
             source = source_of(connector, {"api_key": simulator.key, **scene.config()})
             say("First sync: everything")
             source.read(cache)
+            before = row_counts(cache)
+            earlier = {heading: cache.run_sql_query(query) for heading, query in scene.before.items()}
             say(scene.news)
             scene.happen()
             say("Second sync: what changed")
             began = datetime.now(UTC)
             source.read(cache)
             show_tables(cache, since=began)
-            for heading, query in scene.queries.items():
+            queries = {heading: query.format(now=written_since(began)) for heading, query in scene.queries.items()}
+            findings = earlier | {heading: cache.run_sql_query(query) for heading, query in queries.items()}
+            for heading, rows in findings.items():
                 say(heading)
-                show(cache.run_sql_query(query.format(now=written_since(began))))
+                show(rows)
+            return Chapter(scene.api, scene.schema, scene.news, began, before, read_whole(connector), findings)
 
 
 def sync_account(connector: str, config: dict[str, Any]) -> None:
-    database = WORK / f"{connector}.duckdb"
+    database, path = WORK / f"{connector}.duckdb", WORK / f"{connector}.html"
     with cache_at(database) as cache:
         source = source_of(connector, config)
+        before = row_counts(cache) if database.exists() else {}
         began = datetime.now(UTC)
         source.read(cache)
         show_tables(cache, since=began)
+    chapter = Chapter(connector, "main", "", began, before, read_whole(connector))
+    path.write_text(page(database, f"Nothing is simulated: your account, read by {connector}.", [chapter]), "utf-8")
     say(f"All tables are in {database.relative_to(REPO)}. Run this again to read what changes from now on.")
+    say(f"What this sync has brought, as a page to look at: {path.as_uri()}")
+
+
+def read_whole(connector: str) -> frozenset[str]:
+    """Streams of which each sync reads everything."""
+    catalog = json.loads((REPO / connector / "integration_tests" / "configured_catalog.json").read_text("utf-8"))
+    whole = [each["stream"]["name"] for each in catalog["streams"] if each["sync_mode"] == "full_refresh"]
+    return frozenset(whole)
 
 
 # -- PyAirbyte
@@ -124,12 +146,22 @@ def show_tables(cache: DuckDBCache, since: datetime) -> None:
     show(rows)
 
 
+def row_counts(cache: DuckDBCache) -> dict[str, int]:
+    counts = [
+        (name, cache.run_sql_query(f"SELECT count(*) AS n FROM {cache.schema_name}.{name}")) for name in cache.streams
+    ]
+    return {name: rows[0]["n"] for name, rows in counts}
+
+
 def written_since(moment: datetime) -> str:
     return f"_airbyte_extracted_at >= '{moment:%Y-%m-%d %H:%M:%S}'"
 
 
 def show(rows: list[dict[str, Any]]) -> None:
     """A table in plain text."""
+    if not rows:
+        print("  none")
+        return
     cells = [[str(value)[:40] for value in row.values()] for row in rows]
     names = list(rows[0])
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]

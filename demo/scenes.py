@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from simkit.command_line import Running
 
 
 class Scene(ABC):
-    """One connector's. `queries` are headings and SQL; `{now}` stands for "written by the second sync"."""
+    """One connector's. `before` and `queries` are headings and SQL, of what to show after the first sync and after the
+    second; `{now}` stands for "written by the second sync"."""
 
     api: ClassVar[str]
     schema: ClassVar[str]
     options: ClassVar[dict[str, Any]]
     news: ClassVar[str]
+    before: ClassVar[dict[str, str]] = {}
     queries: ClassVar[dict[str, str]]
 
     def __init__(self, simulator: Running) -> None:
@@ -32,47 +35,75 @@ class Scene(ABC):
         """Between the syncs: what `news` says."""
 
 
+_MEETING = """
+    SELECT title, starts_at, date_created, date_updated
+    FROM close.meeting_activities WHERE title = 'Talk about the contract'
+"""
+_CONTACT = "SELECT name, date_updated, _ab_cdc_deleted_at FROM close.contacts WHERE name = 'Leaves Soon'"
+_CONTACTS = """
+    SELECT count(*) AS contacts, count(*) FILTER (name = 'Leaves Soon') AS "of them Leaves Soon"
+    FROM close.contacts WHERE _ab_cdc_deleted_at IS NULL
+"""
+
+
+def _newest(table: str, columns: str, cursor: str = "date_updated") -> str:
+    order = f"_airbyte_extracted_at DESC, {cursor} DESC"
+    return f"SELECT {columns}, {cursor} FROM close.{table} ORDER BY {order} LIMIT 4"
+
+
 class Close(Scene):
     api = "Close"
     schema = "close"
     options: ClassVar = {"leads": 400, "activities": 5000, "tasks": 800, "events": 2000, "latency-ms": 50}
     news = (
         "Someone works in Close: a lead is added, another one renamed, a note taken, a task ticked off, the oldest "
-        "note of all edited, a contact deleted"
+        "note of all edited, a meeting moved to an earlier day, a contact deleted"
     )
+    before: ClassVar = {
+        f"{what}, after the first sync": query
+        for what, query in (("the meeting", _MEETING), ("the contact", _CONTACT), ("contacts", _CONTACTS))
+    }
     queries: ClassVar = {
-        f"{table}, the newest": (
-            f"SELECT {columns}, {cursor} FROM close.{table} ORDER BY _airbyte_extracted_at DESC, {cursor} DESC LIMIT 4"
-        )
-        for table, columns, cursor in (
-            ("leads", "display_name, status_label", "date_updated"),
-            ("activities", "_type, lead_id, user_name", "date_created"),
-            ("tasks", "_type, text, is_complete", "date_updated"),
-            ("event_log", "object_type, action, object_id", "date_updated"),
-            ("deletions", "object_type, object_id, lead_id", "deleted_at"),
-        )
-    } | {
+        "the meeting, moved to an earlier day": _MEETING,
+        "the contact, deleted in Close (most destinations remove it; PyAirbyte shows the time)": _CONTACT,
+        "contacts, without what was deleted": _CONTACTS,
+        "leads, the newest": _newest("leads", "display_name, status_label"),
+        "activities, the newest": _newest("activities", "_type, lead_id, user_name"),
+        "tasks, the newest": _newest("tasks", "_type, text, is_complete"),
+        "event_log, the newest": _newest("event_log", "object_type, action, object_id"),
+        "deletions, the newest": _newest("deletions", "object_type, object_id, lead_id", "deleted_at"),
         "activities, changed long after": """
             SELECT _type, note, date_created, date_updated
             FROM close.activities WHERE {now} AND date_created < CURRENT_DATE - 30
-        """
+        """,
     }
 
     def config(self) -> dict[str, Any]:
         return {"api_url": self.simulator.url, "start_date": "2020-01-01T00:00:00Z"}
 
+    def prepare(self) -> None:
+        self.meeting = max(self._activities("Meeting"), key=_created)
+        self._update("activity", self.meeting, title="Talk about the contract")
+        self.contact = self.simulator.ask("truth/contact")[0]
+        self._update("contact", self.contact, name="Leaves Soon")
+
     def happen(self) -> None:
         lead, task = self.simulator.ask("truth/lead")[0], self.simulator.ask("truth/task")[0]
-        self.simulator.tell("change", collection="lead", id=lead["id"], row=_named("Renamed GmbH"))
+        self._update("lead", lead, **_named("Renamed GmbH"))
         new = self.simulator.tell("change", collection="lead", action="make", row=_named("Brand New Ltd"))
         note = {"type": "Note", "lead_id": new["id"], "note": "They called back. Send the contract!"}
         self.simulator.tell("change", collection="activity", action="make", row=note)
-        self.simulator.tell("change", collection="task", id=task["id"], row={"is_complete": True})
-        notes = [row for row in self.simulator.ask("truth/activity") if row["_type"] == "Note"]
-        oldest = min(notes, key=lambda row: str(row["date_created"]))
-        self.simulator.tell("change", collection="activity", id=oldest["id"], row={"note": "Edited long after"})
-        contact = self.simulator.ask("truth/contact")[0]
-        self.simulator.tell("change", collection="contact", id=contact["id"], action="delete")
+        self._update("task", task, is_complete=True)
+        self._update("activity", min(self._activities("Note"), key=_created), note="Edited long after")
+        earlier = (datetime.fromisoformat(_created(self.meeting)) - timedelta(days=3)).isoformat()
+        self._update("activity", self.meeting, starts_at=earlier, date_created=earlier, activity_at=earlier)
+        self.simulator.tell("change", collection="contact", id=self.contact["id"], action="delete")
+
+    def _activities(self, type_: str) -> list[dict[str, Any]]:
+        return [row for row in self.simulator.ask("truth/activity") if row["_type"] == type_]
+
+    def _update(self, collection: str, row: dict[str, Any], **fields: Any) -> None:
+        self.simulator.tell("change", collection=collection, id=row["id"], row=fields)
 
 
 class FullStory(Scene):
@@ -128,6 +159,10 @@ class FullStory(Scene):
 
 
 SCENES: dict[str, type[Scene]] = {"source-closeio": Close, "source-fullstory": FullStory}
+
+
+def _created(row: dict[str, Any]) -> str:
+    return str(row["date_created"])
 
 
 def _named(name: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ TWINS = (
     "integration_tests/test_cat.py",
     "integration_tests/test_commands.py",
     "integration_tests/test_image.py",
+    "integration_tests/test_readme.py",
 )
 
 

@@ -15,6 +15,7 @@ REPO = Path(__file__).parent.parent
 WIDTH = 120
 INDENT = "  "
 SCHEMAS = "source-*/source_*/schemas/*.json"
+OFFICIAL = "source-*/unit_tests/official_*.json"
 LISTS_OF_STREAMS = tuple(
     f"source-*/integration_tests/{name}.json" for name in ("configured_catalog", "sample_state", "abnormal_state")
 )
@@ -86,7 +87,7 @@ def formatted(path: Path) -> str:
 
 def main() -> None:
     """Format the files, or check that they are; the exit status says whether any is not."""
-    texts = {path: formatted(path) for path in paths(SCHEMAS, *LISTS_OF_STREAMS)}
+    texts = {path: formatted(path) for path in paths(SCHEMAS, OFFICIAL, *LISTS_OF_STREAMS)}
     others = [path for path, text in texts.items() if path.read_text("utf-8") != text]
     if "--check" not in sys.argv:
         for path in others:

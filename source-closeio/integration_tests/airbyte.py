@@ -44,9 +44,16 @@ class Airbyte:
             str(HERE): {"bind": "/given", "mode": "ro"},
             **options.pop("volumes", {}),
         }
-        usual = {"read_only": True, "tmpfs": {"/tmp": ""}, "working_dir": "/source", "cap_drop": ["ALL"]}
-        # The simulator listens on loopback only, as the connector wants for plain http.
-        usual |= {"network_mode": "host", "detach": True, "volumes": volumes}
+        usual: dict[str, Any] = {
+            "read_only": True,
+            "tmpfs": {"/tmp": ""},
+            "working_dir": "/source",
+            "cap_drop": ["ALL"],
+            # The simulator listens on loopback only, as the connector wants for plain http.
+            "network_mode": "host",
+            "detach": True,
+            "volumes": volumes,
+        }
         container: Container = self.engine.containers.run(self.image, list(command), **usual | options)
         return container
 

@@ -112,7 +112,7 @@ def call(rng: Rng) -> Row:
 
 
 def created(rng: Rng) -> Row:
-    return {"import_id": maybe(rng, "import_5Hx"), "source": rng.choice(("Manual", "Import", "API", None))}
+    return {"import_id": maybe(rng, "import_5Hx"), "source": rng.choice(("ui", "import", "api", None))}
 
 
 def custom(rng: Rng) -> Row:
@@ -198,19 +198,24 @@ def envelope(sender: str, to: str) -> Row:
 
 def email_thread(rng: Rng) -> Row:
     mail = {
-        "id": "{{id}}",
+        "body_preview": sentence(rng),
         "date_created": "{{created}}",
+        "id": "{{id}}",
         "sender": email(rng),
+        "status": "inbox",
         "subject": "Re: price?",
         "to": [],
     }
+    summary = {"status": "done", "summary_html": "<p>…</p>", "summary_text": sentence(rng)}
     return {
-        "importance": None,
+        "comment_summary": None,
+        "emails": [mail | {"_type": "Email", "attachments": []}],
+        "importance": maybe(rng, {"reason": "has-response", "type": "important"}),
         "latest_emails": [mail],
         "latest_normalized_subject": "price?",
         "n_emails": rng.randrange(1, 30),
         "participants": [{"email": email(rng), "name": person(rng)}],
-        "summary": maybe(rng, sentence(rng)),
+        "summary": maybe(rng, summary),
     }
 
 
@@ -230,14 +235,17 @@ def form_submission(rng: Rng) -> Row:
 
 
 def import_update(rng: Rng) -> Row:
-    return {"import_id": f"import_{rng.getrandbits(40):010x}"}
+    return {"import_id": f"import_{rng.getrandbits(40):010x}", "reverted": rng.random() < 0.1}
 
 
 def lead_merge(rng: Rng) -> Row:
     return {
+        "destination_display_name": person(rng),
         "destination_lead_id": "{{lead}}",
+        "error_message": None,
+        "merge_status": rng.choice(("completed", "completed", "in_progress")),
+        "source_display_name": person(rng),
         "source_lead_id": f"lead_{rng.getrandbits(200):043x}"[:48],
-        "source_lead_name": person(rng),
     }
 
 
@@ -255,21 +263,21 @@ def meeting(rng: Rng) -> Row:
         "attendees": [attendee, attendee | {"user_id": "{{user}}", "status": "noreply", "name": None}],
         "calendar_event_link": maybe(rng, "https://calendar.example.com/e?eid=1"),
         "calendar_event_uids": [f"{rng.getrandbits(60):x}@example.com"],
-        "conference_links": [],
-        "connected_account_id": None,
+        "conference_links": [{"type": "ZOOM", "url": "https://zoom.example.com/j/1"}] if rng.random() < 0.5 else [],
+        "connected_account_id": maybe(rng, "emailacct_9sT"),
         "duration": rng.choice((900, 1800, 3600)),
         "ends_at": "{{ends}}",
-        "integrations": [],
+        "integrations": [{"type": "zoom"}] if rng.random() < 0.3 else [],
         "is_recurring": rng.random() < 0.2,
         "location": rng.choice((None, "", "Zoom", "Caffè Größenwahn, Straße 1")),
         "note": sentence(rng),
-        "provider_calendar_event_id": None,
-        "provider_calendar_ids": [],
+        "provider_calendar_event_id": maybe(rng, "79k4dh2i"),
+        "provider_calendar_ids": ["primary"],
         "provider_calendar_type": maybe(rng, "google"),
-        "source": rng.choice(("calendar", "scheduling_link")),
+        "source": rng.choice(("calendar", "manual")),
         "starts_at": "{{created}}",
         "status": rng.choice(("upcoming", "in-progress", "completed", "canceled", "declined-by-lead")),
-        "summary": maybe(rng, sentence(rng)),
+        "summary": maybe(rng, {"html": "<p>…</p>", "text": sentence(rng)}),
         "title": rng.choice(("Demo 🎯", "Kick-off", "اجتماع")),
         "user_note": sentence(rng),
         "user_note_date_updated": maybe(rng, "{{updated}}"),
@@ -293,7 +301,7 @@ def sms(rng: Rng) -> Row:
     row = {
         "agent_action_reason": None,
         "agent_config_id": None,
-        "attachments": [],
+        "attachments": [attachment(rng) | {"media_id": "media_1Gn"}] if rng.random() < 0.3 else [],
         "cost": maybe(rng, "0.79"),
         "date_scheduled": None,
         "date_sent": maybe(rng, "{{created}}", 0.9),
@@ -325,7 +333,7 @@ def opportunity_status_change(rng: Rng) -> Row:
         "old_pipeline_id": "pipe_1S",
         "old_pipeline_name": "Sales",
         "opportunity_confidence": rng.randrange(101),
-        "opportunity_date_won": maybe(rng, "2026-02-29".replace("29", "28")),
+        "opportunity_date_won": maybe(rng, "2026-02-28T00:00:00+00:00", 0.6),
         "opportunity_id": "{{opportunity}}",
         "opportunity_value": maybe(rng, rng.randrange(10**7), 0.9),
         "opportunity_value_currency": "USD",
@@ -337,6 +345,7 @@ def opportunity_status_change(rng: Rng) -> Row:
 
 def task_completed(rng: Rng) -> Row:
     return {
+        "comment_summary": None,
         "task_assigned_to": "{{user}}",
         "task_assigned_to_name": person(rng),
         "task_id": "{{task}}",
@@ -348,14 +357,14 @@ def whatsapp_message(rng: Rng) -> Row:
     text = sentence(rng)
     row = {
         "attachments": [],
-        "direction": rng.choice(("inbound", "outbound")),
+        "direction": rng.choice(("incoming", "outgoing")),
         "external_whatsapp_message_id": f"wamid.{rng.getrandbits(80):x}",
-        "integration_link": None,
+        "integration_link": maybe(rng, "https://hub.example.com/messages/1"),
         "integration_name": maybe(rng, "Hub"),
         "message_html": f"<p>{text}</p>",
         "message_markdown": text,
-        "response_to_id": None,
-        "source": "External",
+        "response_to_id": maybe(rng, f"acti_{rng.getrandbits(200):043x}"[:48]),
+        "source": "api",
         "text": text,
     }
     phones = a_phone(rng, "local_phone") | a_phone(rng, "remote_phone")
@@ -410,6 +419,8 @@ def activity(kind: str, rng: Rng) -> Row:
         "user_name": "{{user_name}}",
         "users": ["{{user}}"],
     }
+    if kind == "TaskCompleted":
+        del common["contact_id"]
     return common | BUILDERS[kind](rng)
 
 

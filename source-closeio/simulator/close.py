@@ -123,6 +123,8 @@ class Close(Rows):
                 kept = [each for each in lead.get(nested) or [] if each["id"] != gone]
                 now_here = change.after if (change.after or {}).get("lead_id") == lead_id else None
                 changes[nested] = [*kept, now_here] if now_here else kept
+                if nested == "contacts":
+                    changes["contact_ids"] = [each["id"] for each in changes[nested]]
             leads.update(str(lead_id), changes, log=False)
 
     def _follow_lead(self, change: Change) -> None:

@@ -52,16 +52,16 @@ def definitions() -> Row:
         "api_create_only": False,
         "description": "Größe 📏",
         "editable_with_roles": [],
-        "fields": [],
+        "fields": [{"accepts_multiple_values": False, "converting_to_type": None, "name": "Ort", "type": "text"}],
         "is_archived": False,
         "role_permissions": None,
     }
     object_type: Row = BY | {
         "api_create_only": False,
         "back_reference_fields": [],
-        "description": None,
-        "editable_with_roles": [],
-        "fields": [],
+        "description": "What customers drive",
+        "editable_with_roles": ["admin"],
+        "fields": [{"accepts_multiple_values": True, "name": "Owner", "type": "contact"}],
     }
     statuses = [
         {"id": "stat_active", "label": "Active", "type": "active"},
@@ -73,10 +73,10 @@ def definitions() -> Row:
         "archived_by_id": None,
         "created_at": "{{created}}",
         "created_by_id": "{{user}}",
-        "custom_field_ids": [],
-        "description": None,
+        "custom_field_ids": ["cf_aU54"],
+        "description": "First call",
         "organization_id": "{{organization}}",
-        "outcome_ids": [],
+        "outcome_ids": ["outcome_030X"],
         "summary_guidance": "",
         "updated_at": "{{updated}}",
         "updated_by_id": "{{user}}",
@@ -113,7 +113,7 @@ def people() -> Row:
     role = OWN | {
         "permissions": [],
         "visibility_user_lcf_behavior": "require_assignment",
-        "visibility_user_lcf_ids": [],
+        "visibility_user_lcf_ids": ["cf_pHEk"],
     }
     built_in = [
         role | LONG_AGO | {"id": id_, "name": name, "editable": False}
@@ -139,28 +139,27 @@ def outreach() -> Row:
         "attachments": [],
         "body": "<p>Hi {{ contact.first_name }}</p>".replace("{{", "{"),
         "is_shared": True,
+        "used_by_sequences": [{"id": "{{sequence}}", "name": "active"}],
     }
-    text = BY | {"attachments": [], "is_shared": False, "text": "Hi 👋"}
+    text = BY | {"attachments": [], "is_shared": False, "owned_by": "{{user}}", "text": "Hi 👋"}
     sequence = BY_ID | {
         "allow_manual_enrollment": True,
         "owner_id": None,
         "schedule": None,
         "schedule_id": None,
         "steps": [{"delay": 86400, "id": "seqstep_1", "step_type": "email"}],
+        "subscription_counts_by_status": {"active": 1, "error": 0, "finished": 0, "goal": 0, "paused": 1},
         "timezone": "Europe/Berlin",
         "trigger_query": None,
     }
     subscription: Row = BY_ID | {
-        "calls_assigned_to": [],
+        "calls_assigned_to": ["{{user}}"],
         "contact_email": "ada@example.com",
         "contact_id": "{{contact}}",
-        "from_phone_number_id": None,
-        "initial_email_id": None,
         "lead_id": "{{lead}}",
-        "pause_reason": None,
-        "sender_account_id": None,
-        "sender_email": None,
-        "sender_name": None,
+        "sender_account_id": "emailacct_0oCd",
+        "sender_email": "ada@example.com",
+        "sender_name": "Ada",
         "sequence_id": "{{sequence}}",
         "start_date": "{{created}}",
         "status": "active",
@@ -175,22 +174,44 @@ def outreach() -> Row:
         "selected_fields": [],
         "shared_with": [],
         "sharing_settings": {"whole_org": True, "user_ids": [], "group_ids": []},
+        "used_recently": False,
         "user_id": "{{user}}",
     }
-    link = DATED | {"description": "", "name": "30 minutes", "url": "https://scheduling.example.com/x"}
-    personal = {"created_by_id": "{{user}}", "duration_in_minutes": 30, "source_id": None, "source_type": None}
+    link: Row = OWN | {
+        "description": "",
+        "duration_in_minutes": None,
+        "name": "30 minutes",
+        "source": "MANUAL",
+        "source_id": None,
+        "source_type": None,
+        "template_tag": "thirty_minutes",
+        "type": "SHARED",
+        "url": None,
+        "user_id": None,
+    }
+    personal: Row = {
+        "duration_in_minutes": 30,
+        "oauth_client_id": "oa2client_5Nvo",
+        "source": "THIRD_PARTY",
+        "source_id": "74241bb7",
+        "source_type": "Multi-Use",
+        "template_tag": None,
+        "type": "USER",
+        "url": "https://scheduling.example.com/x",
+        "user_id": "{{user}}",
+    }
     return {
         "email_template": [
             template | {"is_archived": archived, "name": "Intro", "subject": "Hi"} for archived in (False, True)
         ],
         "sms_template": [text | {"name": status, "status": status} for status in ("active", "archived")],
         "sequence": [sequence | {"name": name, "status": name} for name in ("active", "paused")],
-        "sequence_subscription": [subscription, subscription | {"status": "paused", "pause_reason": "manual"}],
+        "sequence_subscription": [subscription, subscription | {"status": "paused", "status_reason": "manual"}],
         "saved_search": [
             view | {"name": f"All {kind}s", "type": kind}
             for kind in ("lead", "contact", "opportunity", "call", "email", "meeting", "custom_activity")
         ],
-        "scheduling_link": [link | personal | {"user_id": "{{user}}"}],
+        "scheduling_link": [link | personal],
         "shared_scheduling_link": [link],
     }
 
@@ -201,21 +222,22 @@ def accounts() -> Row:
         "address_id": None,
         "bundle_id": None,
         "carrier": "twilio",
-        "carrier_type": "voip",
+        "carrier_type": "local",
         "country": "US",
         "forward_to": None,
         "forward_to_enabled": False,
         "forward_to_formatted": None,
         "is_premium": False,
+        "inbound_ring_duration": 30,
         "is_verified": False,
         "last_billed_price": 1.15,
         "mms_enabled": True,
-        "next_billing_on": "2026-12-01T00:00:00",
+        "next_billing_on": "2026-12-01T00:00:00+00:00",
         "number": "+16505550100",
         "number_formatted": "+1 650-555-0100",
-        "participants": [],
-        "phone_numbers": [],
-        "phone_numbers_formatted": [],
+        "participants": ["{{user}}"],
+        "phone_numbers": ["+16505550100"],
+        "phone_numbers_formatted": ["+1 650-555-0100"],
         "press_1_to_accept": False,
         "sms_enabled": True,
         "supports_mms_to_countries": ["CA", "US"],
@@ -225,24 +247,29 @@ def accounts() -> Row:
         "was_ported": False,
     }
     dialer: Row = DATED | {
-        "caller_id": None,
+        "caller_id": "+16505550100",
         "is_user_dependent": False,
-        "music_preference": None,
-        "ring_mode": None,
+        "music_preference": "tone1",
+        "ring_mode": "more-voicemails",
         "source_type": "saved-search",
         "source_value": "save_1",
         "status": "stopped",
         "type": "power",
         "user_id": "{{user}}",
-        "users": [],
+        "users": [{"is_active": False, "state": "inactive", "user_id": "{{user}}"}],
         "visibility_mode": "all",
     }
-    account = OWN | {"email": "me@example.com", "identities": [], "synced_calendars": [], "user_id": "{{user}}"}
+    account: Row = OWN | {
+        "email": "me@example.com",
+        "identities": [{"email": "me@example.com", "name": "Ada"}],
+        "synced_calendars": ["me@example.com"],
+        "user_id": "{{user}}",
+    }
     mail = {"imap": {"host": "imap.example.com", "port": 993}, "smtp": {"host": "smtp.example.com", "port": 587}}
     webhook = BY | {
         "counters": {"delivered": 3},
         "events": [{"action": "created", "object_type": "lead"}],
-        "health_status": None,
+        "health_status": "healthy",
         "history": {},
         "latest_error": None,
         "pause_reason": None,
@@ -255,7 +282,14 @@ def accounts() -> Row:
     return {
         "phone_number": [
             number | {"is_group_number": False, "label": "", "user_id": "{{user}}"},
-            number | {"is_group_number": True, "label": "Büro", "user_id": None},
+            number
+            | {
+                "is_group_number": True,
+                "label": "Büro",
+                "last_billed_price": "1.15",
+                "next_billing_on": "2026-12-01",
+                "user_id": None,
+            },
         ],
         "blocked_phone_number": [BY | {"phone": "+16505550199", "reason": "spam"}],
         "unsubscribe/email": [{"email": "stop@example.com"}, {"email": "basta@example.com"}],
@@ -275,27 +309,22 @@ def jobs() -> Row:
     thread: Row = OWN | {
         "object_id": "{{opportunity}}",
         "object_type": "opportunity",
-        "comment_ids": [],
-        "participants": [],
+        "participating": ["{{user}}"],
     }
-    thread |= {"date_created": "{{created}}", "date_updated": "{{updated}}", "comments": [], "n_comments": 2}
-    comment: Row = BY | {"thread_id": "{{comment_thread}}", "mentions": [], "date_removed": None, "removed_by": None}
+    dates = {"created_at": "{{created}}", "lead_id": "{{lead}}", "updated_at": "{{updated}}"}
+    thread |= dates | {"num_comments": 2}
+    comment: Row = OWN | dates | {"created_by": "{{user}}", "mentions": [], "thread_id": "{{comment_thread}}"}
+    comment |= {"removed_at": None, "removed_by": None, "updated_by": "{{user}}"}
     export = JOB | {
         "date_format": "original",
         "download_url": "https://example.com/export.csv.gz?sig=x",
-        "fields": None,
+        "fields": ["id", "name"],
     }
-    for name in (
-        "n_leads",
-        "n_leads_processed",
-        "n_objects",
-        "n_objects_processed",
-        "results_limit",
-        "s_query",
-        "sort",
-    ):
+    for name in ("n_leads", "n_leads_processed", "n_objects", "n_objects_processed", "query"):
         export.pop(name)
-    export |= {"format": "csv", "include_activities": False, "n_docs": 3, "n_docs_processed": 3, "type": "leads"}
+    export |= {"format": "csv", "n_docs": 3, "n_docs_processed": 3, "s_query": QUERY, "type": "leads"}
+    opportunities = {name: value for name, value in export.items() if name not in ("results_limit", "s_query", "sort")}
+    removed = {"body": None, "removed_at": "{{updated}}", "removed_by": "{{user}}"}
     person = {"contact_preference": "lead", "sender": '"Ada" <ada@example.com>', "template_id": "tmpl_1"}
     value = {
         "custom_field_name": None,
@@ -315,12 +344,12 @@ def jobs() -> Row:
     }
     return {
         "comment_thread": [thread],
-        "comment": [comment | {"body": "@Ada schau mal 👀"}, comment | {"body": None, "removed_by": "{{user}}"}],
-        "bulk_action/email": [JOB | person | {"email_account_id": None}],
+        "comment": [comment | {"body": "@Ada schau mal 👀"}, comment | removed],
+        "bulk_action/email": [JOB | person | {"email_account_id": "emailacct_9sT"}],
         "bulk_action/edit": [JOB | value],
         "bulk_action/delete": [JOB | {"bulk_object_type": "lead"}],
         "bulk_action/sequence_subscription": [JOB | steps],
-        "export": [export | {"user_id": "{{user}}"}],
+        "export": [export, opportunities | {"params": {"status_type": "won"}, "type": "opps"}],
     }
 
 

@@ -180,8 +180,13 @@ ENDPOINTS: Final = (
     Endpoint("integration_link", paging="none"),
     Endpoint("webhook", paging="none", order="date_created"),
     # -- comments and jobs
-    Endpoint("comment_thread"),
-    Endpoint("comment", equals=("object_id", "thread_id"), needs_one_of=("object_id", "thread_id")),
+    Endpoint("comment_thread", order="-created_at"),
+    Endpoint(
+        "comment",
+        order="-created_at",
+        equals=("object_id", "thread_id"),
+        needs_one_of=("object_id", "thread_id"),
+    ),
     Endpoint("bulk_action/email", equals=("template_id",)),
     Endpoint("bulk_action/edit"),
     Endpoint("bulk_action/delete"),
@@ -229,6 +234,7 @@ NAIVE: Final = frozenset(
         "sequence",
         "sequence_subscription",
         "dialer",
+        "sms_template",
         "role",
         "custom_activity",
         "custom_object_type",

@@ -95,7 +95,7 @@ class EventLog:
         names = sorted(
             name
             for name in before.keys() | after.keys()
-            if before.get(name) != after.get(name) and name not in ("date_updated", "updated_by_name")
+            if before.get(name) != after.get(name) and name not in ("date_updated", "updated_at", "updated_by_name")
         )
         return {name: before.get(name) for name in names}, names
 

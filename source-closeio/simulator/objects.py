@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-from .activities import maybe
+from .activities import attachment, maybe
 from .words import COMPANIES, FIRST_NAMES, LAST_NAMES, PHONES, email, formatted, person, sentence
 
 Row = dict[str, Any]
@@ -40,6 +40,7 @@ def lead(rng: Rng) -> Row:
     }
     return BY | {
         "addresses": [address] if rng.random() < 0.5 else [],
+        "contact_ids": "{{*contact_ids}}",
         "contacts": "{{*contacts}}",
         "created_by_name": "{{user_name}}",
         "description": sentence(rng),
@@ -128,7 +129,7 @@ def task_phone(rng: Rng) -> Row:
         "local_phone": "+16505550100",
         "phone": phone,
         "phone_formatted": formatted(phone),
-        "phone_number_description": None,
+        "phone_number_description": maybe(rng, "California"),
     }
 
 
@@ -147,7 +148,9 @@ TASK_EXTRAS: Final[dict[str, Callable[[Rng], Row]]] = {
         "total_emails_count_in_thread": rng.randrange(9),
     },
     "missed_call": task_phone,
-    "answered_detached_call": lambda rng: task_phone(rng) | {"recording_url": None},
+    "answered_detached_call": lambda rng: (
+        task_phone(rng) | {"recording_url": maybe(rng, "https://s3.example.com/aaa.mp3")}
+    ),
     "voicemail": lambda rng: (
         task_phone(rng)
         | {
@@ -164,11 +167,20 @@ TASK_EXTRAS: Final[dict[str, Callable[[Rng], Row]]] = {
     },
     "incoming_sms": lambda rng: {
         "local_phone": "+16505550100",
+        "attachments": [attachment(rng) | {"media_id": "media_1Gn"}] if rng.random() < 0.5 else [],
         "remote_phone": rng.choice(PHONES),
-        "remote_phone_description": None,
+        "remote_phone_description": maybe(rng, "California"),
         "remote_phone_formatted": None,
     },
-    "outgoing_call": lambda rng: task_phone(rng) | {"text": sentence(rng)},
+    "outgoing_call": lambda rng: (
+        task_phone(rng)
+        | {
+            "sequence_id": maybe(rng, "seq_3Xr7tYb2"),
+            "sequence_subscription_id": maybe(rng, "sub_wRlA"),
+            "step_id": maybe(rng, "step_5aH9"),
+            "text": sentence(rng),
+        }
+    ),
 }
 
 
@@ -192,8 +204,8 @@ def task(kind: str, rng: Rng) -> Row:
         "is_primary_lead_notification": True,
         "lead_id": "{{lead}}",
         "lead_name": rng.choice(COMPANIES),
-        "object_id": None,
-        "object_type": None,
+        "object_id": maybe(rng, f"acti_{rng.getrandbits(200):043x}"[:48]),
+        "object_type": maybe(rng, "call"),
         "priority": None,
         "resolution": None,
         "sequence_id": None,
@@ -272,7 +284,7 @@ def custom_field(kind: str, multiple: bool, number: int) -> Row:
         "back_reference_is_visible": False,
         "choices": ["Größe S", "Größe M", "👍"] if kind == "choices" else None,
         "description": "" if number % 3 else f"A {kind} field",
-        "editable_with_roles": [],
+        "editable_with_roles": ["admin"] if number % 5 == 4 else [],
         "enrichment_enabled": False,
         "enrichment_options": None,
         "id": "{{id}}",

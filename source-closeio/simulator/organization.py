@@ -43,6 +43,7 @@ def membership(settings: Settings, user: Row, organization_id: str, *, owner: bo
         "onboarding_status": "completed",
         "organization_id": organization_id,
         "permissions_granted": granted,
+        "plan_type": "enterprise",
         "primary_personal_number": None,
         "role": {"restricted": "restricteduser"}.get(role, role),
         "role_id": {"restricted": "restricteduser"}.get(role, role),
@@ -57,8 +58,8 @@ def organization(organization_id: str, owner_id: str, parts: dict[str, list[Row]
         "currency": "USD",
         "currency_symbol": "$",
         "created_by": owner_id,
-        "date_created": "2015-03-01T09:00:00.123000",
-        "date_updated": "2026-01-15T10:30:00",
+        "date_created": "2015-03-01T09:00:00.123000+00:00",
+        "date_updated": "2026-01-15T10:30:00+00:00",
         "features": ["event_log", "custom_objects"],
         "id": organization_id,
         "leads_email": None,
@@ -91,8 +92,8 @@ def with_members(settings: Settings, users: list[Row], organization_row: Row) ->
     organization_id = str(organization_row["id"])
     members = []
     for number, user in enumerate(users):
-        names = {f"user_{name}": user[name] for name in ("email", "first_name", "last_name", "image")}
-        names |= {"user_full_name": f"{user['first_name']} {user['last_name']}"}
+        names = {f"user_{name}": user[name] for name in ("email", "first_name", "last_name")}
+        names |= {"user_full_name": f"{user['first_name']} {user['last_name']}", "user_phone": "15550100"}
         members.append(membership(settings, user, organization_id, owner=number == 0) | names)
     gone = {
         "id": "memb_former",

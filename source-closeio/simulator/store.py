@@ -176,8 +176,8 @@ class Collection:
         with self._lock:
             new = dict(row)
             new.setdefault(self.key, self._new_id())
-            for name in ("date_created", "date_updated"):
-                if name not in new and self.name not in UNDATED:
+            for name in dates_of(self.name):
+                if name not in new:
                     new[name] = self._stamp(self._now())
             if self.slot_of(new[self.key]) is not None:
                 raise ValueError(f"{self.name} already has {new[self.key]}")
@@ -198,13 +198,14 @@ class Collection:
         user_id: str | None = None,
         **changes: Any,
     ) -> Row:
-        """Change fields of a row; `date_updated` becomes now unless it is among the changes."""
+        """Change fields of a row; the time of the last one becomes now unless it is among the changes."""
         with self._lock:
             slot = self._must(id_)
             before = self.row(slot)
             after = before | dict(changed or {}) | changes
-            if "date_updated" in before and "date_updated" not in {*(changed or {}), *changes}:
-                after["date_updated"] = self._stamp(self._now())
+            for name in dates_of(self.name)[1:]:
+                if name in before and name not in {*(changed or {}), *changes}:
+                    after[name] = self._stamp(self._now())
             self._unstore(slot)
             self._store(slot, after)
             self._tell(Change(self, "updated", slot, before, after, log, user_id))
@@ -377,10 +378,18 @@ UNDATED: Final = frozenset(
         "connected_account",
         "send_as",
         "unsubscribe/email",
-        "comment_thread",
+        "scheduling_link",
+        "shared_scheduling_link",
         "organization",
         "membership",
-        "playbook",
     ]
 )
 """Collections whose rows have no dates in the API."""
+DATED_AT: Final = frozenset(["comment", "comment_thread", "playbook"])
+
+
+def dates_of(collection: str) -> tuple[str, ...]:
+    """What says when a row was made and changed."""
+    if collection in DATED_AT:
+        return ("created_at", "updated_at")
+    return () if collection in UNDATED else ("date_created", "date_updated")

@@ -80,6 +80,7 @@ class World:
             moments["activity_at"] = created
         lists = {name: self._nested(name) for name in ("contact", "opportunity", "task")}
         lists = {"contacts": lists["contact"], "opportunities": lists["opportunity"], "tasks": lists["task"]}
+        lists["contact_ids"] = self._nested_ids("contact")
         return Generated(self.ids(collection), templates, moments, self._fills(collection, created, updated), lists)
 
     def _templates(self, collection: str) -> list[Template]:
@@ -166,6 +167,13 @@ class World:
             return b"[" + b",".join(collection.raw(child) for child in present) + b"]"
 
         return children
+
+    def _nested_ids(self, name: str) -> Callable[[int], bytes]:
+        def ids(slot: int) -> bytes:
+            nested = orjson.loads(self._nested(name)(slot))
+            return orjson.dumps([child["id"] for child in nested])
+
+        return ids
 
     def marks(self, collection: str, number: int, created: int, updated: int) -> dict[str, Any]:
         """The same for one row made by hand."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from textwrap import dedent
 
@@ -103,3 +106,61 @@ def test_the_move_from_stitch(warehouse: duckdb.DuckDBPyConnection) -> None:
         5,
         5,
     )
+
+
+# ../docs/airbyte.md, of both connectors
+
+AIRBYTE = DOCS.parents[1] / "docs" / "airbyte.md"
+CURL = """#!/usr/bin/env python3
+import json, os, sys
+body = json.loads(sys.argv[sys.argv.index("--json") + 1])
+address = next(word for word in sys.argv if word.startswith("http"))
+with open(os.environ["ASKED"], "a") as file:
+    print(json.dumps([address, body]), file=file)
+print(json.dumps({"access_token": "t", "id": "d", "sourceId": "s", "connectionId": "c"}))
+"""
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+alone = pytest.mark.skipif(not AIRBYTE.exists(), reason="The folder stands alone")
+
+
+def known(*names: str) -> dict[str, bool]:
+    """Which streams are incremental; all have to exist."""
+    catalog = json.loads((DOCS.parent / "integration_tests" / "configured_catalog.json").read_text("utf-8"))
+    streams = {each["stream"]["name"]: each["sync_mode"] == "incremental" for each in catalog["streams"]}
+    return {name: streams[name] for name in names}
+
+
+@alone
+def test_the_api_calls(tmp_path: Path) -> None:
+    """What they send is JSON, and names streams that there are in modes that they have."""
+    (block,) = [block for block in SHELL.findall(AIRBYTE.read_text("utf-8")) if "curl" in block]
+    (tmp_path / "curl").write_text(CURL)
+    (tmp_path / "curl").chmod(0o755)
+    names = {"CLIENT_ID", "CLIENT_SECRET", "WORKSPACE_ID", "CLOSE_API_KEY", "DESTINATION_ID"}
+    environment = {**os.environ, **{name: name.lower() for name in names}, "ASKED": str(tmp_path / "asked")}
+    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
+
+    command = ["bash", "-euo", "pipefail", "-c", block]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.strip()) == (0, "c"), done.stderr
+    asked = [json.loads(line) for line in (tmp_path / "asked").read_text().splitlines()]
+    base = "http://localhost:8000/api/public/v1/"
+    paths = ["applications/token", "workspaces/workspace_id/definitions/sources", "sources", "connections"]
+    assert [address for address, _ in asked] == [base + path for path in paths]
+    streams = asked[-1][1]["configurations"]["streams"]
+    assert {each["name"]: each["syncMode"].startswith("incremental") for each in streams} == known(
+        *(each["name"] for each in streams)
+    )
+
+
+@alone
+def test_the_streams_of_terraform_and_to_begin_with() -> None:
+    text = AIRBYTE.read_text("utf-8")
+    lists = re.findall(r"^  (changing|whole) += (\[.*\])$", text, re.MULTILINE)
+    assert {kind: set(known(*json.loads(names)).values()) for kind, names in lists} == {
+        "changing": {True},
+        "whole": {False},
+    }
+    begin = re.findall(r"^\| Close \| (`leads`.*?) \| Incremental", text, re.MULTILINE)
+    assert set(known(*re.findall(r"`(\w+)`", begin[0])).values()) == {True}

@@ -143,15 +143,6 @@ def test_an_answer_that_is_far_too_large(tmp_path: Path, name: str) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 400_000  # kB
 
 
-def test_the_same_nonsense_twice_is_enough(tmp_path: Path) -> None:
-    with hostile(response(bytes(30_000_000))) as server:
-        ended = run(command(tmp_path, "read", config(server)))
-        lists = [request for request in server.requests if b"user" in request.partition(b"\r\n")[0]]
-    assert_decent(ended)
-    assert "something that is not JSON, 2 times" in ended.verdict
-    assert len(lists) <= 2
-
-
 # Files of the command line
 
 FILES: dict[str, bytes] = {

@@ -9,7 +9,7 @@ import pytest
 from simulator import CloseSimulator
 from simulator.faults import Fault
 from source_closeio.streams import STREAMS
-from unit_tests.syncs import Sync, assert_not_offered, sync
+from unit_tests.syncs import Sync, assert_not_offered, saved, sync
 
 Close = Callable[..., CloseSimulator]
 
@@ -236,6 +236,17 @@ class TestComments:
         assert set(second.table("comments")) == {ids[7], new}
         assert len(sim.requests) == 4  # the clock, the log, two comments
         assert self.is_true(sim, first, second)
+
+    def test_go_on_from_a_state_of_version_0_2(self, close: Close) -> None:
+        sim = close()
+        self.talk(sim, 1)
+        position = sync(sim, "comments").states("comments")[-1]["updated_at"]
+        old = saved("comments", date_updated=position, events_read_to=position)
+
+        second = sync(sim, "comments", state=old)
+
+        assert not second.rows("comments")
+        assert second.states("comments")[-1].keys() == {"updated_at", "events_read_to"}
 
     def test_of_which_the_text_was_removed_lose_it(self, close: Close) -> None:
         sim = close()

@@ -14,15 +14,18 @@ from airbyte_cdk.test.catalog_builder import CatalogBuilder
 from airbyte_cdk.test.entrypoint_wrapper import read
 from simulator import CloseSimulator, Settings
 from source_closeio import SourceCloseio
+from source_closeio.families.lists import ListStream
 from source_closeio.kit import json_text
 from source_closeio.stream import CloseStream
 from source_closeio.streams import STREAMS
+from unit_tests.official import ENUMS, EXAMPLES, form, values
 from unit_tests.syncs import Sync, catalog, config, sync
 
 Close = Callable[..., CloseSimulator]
+TIMES = {"date-time with zone", "date-time without zone"}
 WINDOW_FIELDS = {"date_created", "date_updated", "updated_at", "deleted_at"}
 NAMES = [stream.name for stream in STREAMS]
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "streams.md"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,8 @@ class TestEveryStream:
         assert schema["additionalProperties"] is True
         assert schema["properties"].keys() >= set(stream.primary_key)
         assert not stream.cursor_field or stream.cursor_field in schema["properties"]
-        assert all("null" in each["type"] and len(each["type"]) > 1 for each in schema["properties"].values())
+        typed = [each for each in schema["properties"].values() if each]  # without a type: what no source shows
+        assert all("null" in each["type"] and len(each["type"]) > 1 for each in typed)
         for name, each in schema["properties"].items():
             if each.get("format") == "date-time":
                 assert each["airbyte_type"] in ("timestamp_with_timezone", "timestamp_without_timezone"), name
@@ -84,7 +88,23 @@ class TestEveryStream:
         assert rows
         for row in rows:
             assert not list(validator.iter_errors(row)), row
-            assert row.keys() - schema["properties"].keys() <= {"__object_type"}
+            assert row.keys() <= schema["properties"].keys()
+
+    def test_has_sample_data_as_in_closes_examples(self, stream: type[CloseStream], full: Sync) -> None:
+        rows = full.rows(stream.name)
+        secrets = stream.secrets if issubclass(stream, ListStream) else ()
+
+        for name in {name for row in EXAMPLES.get(stream.name, []) for name in row if not name.startswith("custom.")}:
+            have = {form(row[name]) for row in rows if name in row}
+            shown = {form(row[name]) for row in EXAMPLES[stream.name] if name in row} - {None}
+            assert have or name in secrets, name
+            assert not shown or have <= {None} or have & shown, f"{name}: {have}, and not {shown}"
+            assert not shown & TIMES or have & TIMES <= shown, f"{name}: {have}, and not {shown}"
+
+    def test_has_sample_data_of_closes_enumerations(self, stream: type[CloseStream], full: Sync) -> None:
+        for each in ENUMS.get(stream.name, []):
+            have = {value for row in full.rows(stream.name) for value in values(row, each["field"])}
+            assert have <= {None, *each["values"]}, each["field"]
 
     def test_gives_each_row_once(self, stream: type[CloseStream], full: Sync) -> None:
         ids = [tuple(row[field] for field in stream.primary_key) for row in full.rows(stream.name)]
@@ -122,8 +142,8 @@ class TestEveryStream:
         assert result.statuses(stream.name)[-1] == "COMPLETE"
         assert result.states(stream.name)
 
-    def test_is_named_in_the_readme(self, stream: type[CloseStream]) -> None:
-        assert f"| `{stream.name}` |" in README.read_text("utf-8")
+    def test_is_named_in_its_page(self, stream: type[CloseStream]) -> None:
+        assert f"| `{stream.name}` |" in PAGE.read_text("utf-8")
 
 
 def test_records_keep_null_empty_and_absent_apart(sim: CloseSimulator) -> None:

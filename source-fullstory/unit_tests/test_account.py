@@ -353,12 +353,13 @@ def test_what_is_deeper_than_json_is_read_is_told_by_its_endpoint(account: Accou
         assert "nested too deeply" in outcome.errors()[0]["message"]
 
 
-# The README
+# docs/columns.md
 
 
-def test_the_sql_of_the_readme_erases_a_person_and_nobody_else(account: Account) -> None:
+def test_the_sql_of_the_page_erases_a_person_and_nobody_else(account: Account) -> None:
     """On SQLite; where a value is an object, only its text counts."""
-    sql = re.search(r"```sql\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    page = (ROOT / "docs" / "columns.md").read_text("utf-8")
+    sql = re.search(r"^## When a person is deleted\n.*?```sql\n(.*?)```", page, re.DOTALL | re.MULTILINE)
     assert sql
     account.sim.add_period("2024-01-01", "2024-01-04")
     names = ["events", "individuals", "users", "sessions"]

@@ -56,19 +56,3 @@ def test_custom_variables(warehouse: duckdb.DuckDBPyConnection) -> None:
     text = (DOCS / "columns.md").read_text("utf-8")
     (total,) = re.findall(r"^\| DuckDB \| `(.*)` \|$", text, re.MULTILINE)
     assert warehouse.execute(f"SELECT {total} FROM events").fetchall() == [(12.5,), (None,), (None,)]
-
-
-def test_erasing_a_person(warehouse: duckdb.DuckDBPyConnection) -> None:
-    warehouse.execute("""
-        CREATE TABLE users AS SELECT 'user_' || i AS id, 'cust-' || i AS uid FROM range(5, 9) AS made(i);
-        CREATE TABLE sessions AS SELECT id || '/' || i AS id, id AS user_id FROM users, range(2) AS made(i);
-        CREATE TABLE individuals AS SELECT uid FROM users;
-        CREATE TABLE events AS SELECT uid AS userappkey FROM users;
-    """)
-    (erase,) = statements("columns", "Erase a person")
-    warehouse.execute(erase)
-    counts = [
-        warehouse.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("users", "individuals", "events")
-    ]
-    assert counts == [(3,)] * 3
-    assert warehouse.execute("SELECT count(*) FROM sessions").fetchone() == (6,)

@@ -82,7 +82,7 @@ answers = some.tuples(
     ),
     some.one_of(lists.map(json.dumps), values.map(json.dumps), words, echoes),
 )
-changes = some.just({}) | some.dictionaries(
+changes: Any = some.just({}) | some.dictionaries(
     some.sampled_from(
         ["start_date", "num_workers", "events_source", "lookback_window_hours", "exclude_fields", "more"]
     ),

@@ -22,11 +22,11 @@ class CommentStream(ParentStream):
     """At first the comments of all threads, later those that changed, as the event log tells.
 
     State: {"events_read_to": everything that was logged before this time has been taken in}, under the cursor's name as
-    well.
+    well, which was date_updated up to version 0.2.
     """
 
     parents = "comment_thread/"
-    cursor_field = "date_updated"
+    cursor_field = "updated_at"
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -34,13 +34,14 @@ class CommentStream(ParentStream):
         self._unfinished = 0
 
     def events_since(self, state: Mapping[str, Any]) -> datetime | None:
-        position = times.parse_or_none(state.get(POSITION))
+        position = self._position(state)
         if position is None or position < oldest_event(self.api.sync_start) + LATE:
             return None
         return min(position, self.api.sync_start) - LATE
 
     def open(self, state: Mapping[str, Any]) -> None:
-        self._before = state
+        position = self._position(state)
+        self._before = self._state_at(position) if position else {}
         if self.since:
             self.plan(Changed())
         else:
@@ -81,5 +82,12 @@ class CommentStream(ParentStream):
         self._unfinished -= 1
         if self._unfinished:
             return self._before
-        now = times.to_text(times.floor_second(self.api.sync_start))
-        return {self.cursor_field: now, POSITION: now, **self.said_in_states}
+        return self._state_at(self.api.sync_start)
+
+    def _position(self, state: Mapping[str, Any]) -> datetime | None:
+        values = (state.get(name) for name in (POSITION, self.cursor_field, "date_updated"))
+        return next(filter(None, map(times.parse_or_none, values)), None)
+
+    def _state_at(self, moment: datetime) -> Mapping[str, Any]:
+        at = times.to_text(times.floor_second(moment))
+        return {self.cursor_field: at, POSITION: at, **self.said_in_states}

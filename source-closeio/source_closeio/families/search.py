@@ -22,6 +22,7 @@ class SearchStream(FollowingStream):
 
     object_type: ClassVar[str]
     lookback = _INDEX_LAG
+    late = _INDEX_LAG  # so long a search may still find what was deleted, which has to be marked once more then
     rows_per_window = 20 * SEARCH_LIMIT
 
     def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
@@ -58,7 +59,7 @@ class SearchStream(FollowingStream):
         )
         for page in self._offered(walk):
             yield from self.estimate(walk.total)
-            yield [_with_flat_custom_fields(row) for row in page]
+            yield [_as_listed(row) for row in page]
             if walk.more and may_split:
                 self.split_above(window, walk.progress)
                 walk.high = window.end
@@ -76,8 +77,10 @@ class SearchStream(FollowingStream):
             raise NotOffered(refused.status, refused.endpoint, refused.text) from refused
 
 
-def _with_flat_custom_fields(row: dict[str, Any]) -> dict[str, Any]:
-    """Custom fields as `custom.cf_...` columns, as lists have them; search was seen to nest them under `custom` too."""
+def _as_listed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as lists have it: without what search adds, and with custom fields as `custom.cf_...` columns; search was
+    seen to nest them under `custom` too."""
+    row.pop("__object_type", None)
     nested = row.get("custom")
     if not isinstance(nested, dict) or not all(name.startswith(("cf_", "lcf_")) for name in nested):
         return row

@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -97,11 +97,6 @@ def body(response: requests.Response, most_bytes: int) -> bytes:
             raise TooLarge(most_bytes)
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def is_whole(headers: Mapping[str, str]) -> bool:
-    """Does the answer say where it ends? Else it ends where the connection does, and may be a part."""
-    return "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "")
 
 
 def error_body(response: requests.Response) -> bytes:
