@@ -15,13 +15,15 @@ from urllib.parse import quote as url_escaped
 import pytest
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from source_closeio.kit import config, errors, headers, json_text, secrets, times
 from source_closeio.kit.clock import ServerClock
 from source_closeio.kit.retry import GivenUp, Patience, Retry, persist
 from unit_tests.hostile import KEY
 
+settings.register_profile("same every time", deadline=None, derandomize=True, database=None)
+settings.load_profile("same every time")
 FORMS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "with a colon": lambda key: f"{key}:",
