@@ -33,7 +33,7 @@ TWINS = (
 )
 
 
-FOLDERS = ("source_{name}/kit/**/*", "unit_tests/test_kit*.py")
+FOLDERS = ("source_{name}/kit/**/*", "*_tests/test_kit*.py")
 
 
 def twins() -> list[str]:

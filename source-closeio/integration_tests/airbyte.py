@@ -37,26 +37,29 @@ class Airbyte:
         self.image = image
         self.configs = configs
 
-    def start(self, *command: str) -> Container:
-        container: Container = self.engine.containers.run(
-            self.image,
-            list(command),
-            detach=True,
-            network_mode="host",  # the simulator listens on loopback only, as the connector wants for plain http
-            read_only=True,
-            tmpfs={"/tmp": ""},
-            working_dir="/source",
-            cap_drop=["ALL"],
-            volumes={
-                str(self.configs): {"bind": "/configs", "mode": "ro"},
-                str(HERE): {"bind": "/given", "mode": "ro"},
-            },
-        )
+    def start(self, *command: str, **options: Any) -> Container:
+        """The command in a container; `options` are docker's, in place of Airbyte's."""
+        volumes = {
+            str(self.configs): {"bind": "/configs", "mode": "ro"},
+            str(HERE): {"bind": "/given", "mode": "ro"},
+            **options.pop("volumes", {}),
+        }
+        usual: dict[str, Any] = {
+            "read_only": True,
+            "tmpfs": {"/tmp": ""},
+            "working_dir": "/source",
+            "cap_drop": ["ALL"],
+            # The simulator listens on loopback only, as the connector wants for plain http.
+            "network_mode": "host",
+            "detach": True,
+            "volumes": volumes,
+        }
+        container: Container = self.engine.containers.run(self.image, list(command), **usual | options)
         return container
 
-    def run(self, *command: str) -> tuple[int, list[dict[str, Any]]]:
+    def run(self, *command: str, **options: Any) -> tuple[int, list[dict[str, Any]]]:
         """The exit status and the messages."""
-        container = self.start(*command)
+        container = self.start(*command, **options)
         try:
             status = container.wait(timeout=120)["StatusCode"]
             return status, self.messages(container)

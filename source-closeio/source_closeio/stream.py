@@ -211,7 +211,7 @@ class CloseStream(ABC):
         """Where this sync starts reading, inclusive."""
         if saved is None:
             return self.config.first_start(self.api.sync_start)
-        start = times.floor_second(max(saved, times.EPOCH + self.lookback) - self.lookback)
+        start = times.floor_second(saved - self.lookback)
         return max(start, self.config.start_date) if self.config.start_date else start
 
     def estimate(self, rows: int | None) -> Iterator[Estimate]:
@@ -258,4 +258,4 @@ class CloseStream(ABC):
         if saved > self.api.sync_start:
             logger.warning(f"{self.name}: the saved state lies in the future ({value}); going on from now.")
             return self.api.sync_start
-        return saved
+        return max(saved, times.EPOCH + timedelta(days=365))  # older than Close, and far from where dates end

@@ -38,6 +38,13 @@ def byte_by_byte(answer: bytes, seconds: float = 0.2) -> Iterator[bytes]:
         time.sleep(seconds)
 
 
+def endless_rows(request: bytes) -> Iterator[bytes]:
+    """For every list of either API, which never ends."""
+    rows = [{"id": f"{os.urandom(8).hex()}", "text": "x" * 2300} for _ in range(100)]
+    body = {"data": rows, "results": rows, "has_more": True, "next_page_token": os.urandom(8).hex(), "id": "1"}
+    yield response(json.dumps(body).encode())
+
+
 class Hostile:
     """Answers each request, of which it is given the whole text, with pieces of bytes, and closes."""
 

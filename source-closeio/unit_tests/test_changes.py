@@ -10,10 +10,22 @@ import pytest
 from airbyte_cdk.models import AirbyteStateBlob, AirbyteStateMessage
 from simulator import CloseSimulator, Settings
 from simulator.faults import Fault
+from source_closeio.families.activities import ActivityStream
 from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, assert_not_offered, hurry, saved, sync, table
 
 Close = Callable[..., CloseSimulator]
+INCREMENTAL = {
+    "leads": "lead",
+    "contacts": "contact",
+    "opportunities": "opportunity",
+    "tasks": "task",
+    "custom_objects": "custom_object",
+    "users": "user",
+    "custom_fields": "custom_field/lead",
+    "comments": "comment",
+    **{stream.name: "activity" for stream in STREAMS if issubclass(stream, ActivityStream)},
+}
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
@@ -155,6 +167,21 @@ class TestEdits:
         sim.data["activity"].delete(ids[1])
 
         assert set(sync(sim, "activities", state=state).table("activities")) == {ids[0], ids[2]}
+
+    @pytest.mark.parametrize("stream", sorted(INCREMENTAL))
+    def test_of_any_stream_win_in_the_table(self, close: Close, stream: str) -> None:
+        """The published cursor never goes down, nor is it null in a newer version."""
+        collection = INCREMENTAL[stream]
+        sim = close(Settings(leads=12, activities=150, tasks=15, events=0))
+        first = sync(sim, stream)
+        before = table(stream, first)
+        for id_ in [id_ for id_ in before if id_ in sim.data[collection].truth][:5]:
+            sim.data[collection].update(id_, updated_by="user_another")
+
+        second = sync(sim, stream, state=first.state)
+
+        after = table(stream, first, second)
+        assert len([id_ for id_ in after if after[id_].get("updated_by") == "user_another"]) == min(5, len(before)) > 0
 
     def test_before_the_start_date_are_not_read(self, close: Close) -> None:
         sim = close()

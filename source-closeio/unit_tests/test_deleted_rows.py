@@ -192,13 +192,47 @@ def test_after_more_than_thirty_days_what_is_known_is_marked_and_the_rest_is_sai
     assert table("leads", first, second).keys() == sim.data["lead"].truth.keys()
 
 
+def test_a_stream_that_is_read_anew_and_killed_goes_on_with_the_deletions_it_owes(close: Close) -> None:
+    sim = close(Settings(leads=4, activities=0, tasks=0, events=0))
+    first = sync(sim, "leads")
+    sim.data["lead"].delete(next(iter(sim.data["lead"].truth)))
+    old = (datetime.now(UTC) - timedelta(days=31)).isoformat()
+    second = sync(sim, "leads", state=saved("leads", date_updated=old, events_read_to=old))
+    begun = second.states("leads")[0]  # killed before the deletions
+
+    third = sync(sim, "leads", state=saved("leads", **begun))
+
+    assert datetime.fromisoformat(begun["deletions_read_to"]) < datetime.now(UTC) - timedelta(days=29)
+    assert len(marked(third, "leads")) == 1
+    assert "deletions_read_to" not in third.states("leads")[-1]
+    assert table("leads", first, third).keys() == sim.data["lead"].truth.keys()
+
+
+def test_what_the_index_still_finds_after_it_was_marked_does_not_come_back(close: Close) -> None:
+    sim = close(search_lag=0.0)
+    lead = sim.data["lead"].add(sim.make_lead())["id"]
+    first = sync(sim, "leads")
+    sim.settings.search_lag = 3600.0
+    sim.data["lead"].delete(lead)
+    second = sync(sim, "leads", state=first.state)
+    for event in sim.data["event"].rows():  # time passes
+        earlier = datetime.fromisoformat(event["date_updated"]) - timedelta(minutes=7)
+        sim.data["event"].update(event["id"], date_updated=earlier.isoformat(), log=False)
+
+    third = sync(sim, "leads", state=second.state)
+
+    assert [row["id"] for row in third.rows("leads") if not row.get(DELETED_AT)] == [lead]
+    assert not table("leads", first, second)
+    assert not table("leads", first, second, third)
+
+
 def test_deletions_are_marked_once(close: Close) -> None:
     sim = close(Settings(leads=4, activities=0, tasks=0, events=0))
     first = sync(sim, "leads")
     sim.data["lead"].delete(next(iter(sim.data["lead"].truth)))
     second = sync(sim, "leads", state=first.state)
     for event in sim.data["event"].rows():  # time passes
-        earlier = datetime.fromisoformat(event["date_updated"]) - timedelta(minutes=10)
+        earlier = datetime.fromisoformat(event["date_updated"]) - timedelta(minutes=11)
         sim.data["event"].update(event["id"], date_updated=earlier.isoformat(), log=False)
 
     third = sync(sim, "leads", state=second.state)

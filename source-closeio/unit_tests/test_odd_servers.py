@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,9 +10,14 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from simulator import CloseSimulator, Request, Settings
 from simulator.moments import END
-from unit_tests.syncs import catalog, sync
+from source_closeio import SourceCloseio
+from unit_tests.syncs import catalog, config, sync
+
+from simkit.faults import Fault
+from simkit.reply import Reply
 
 Row = dict[str, Any]
 Close = Callable[..., CloseSimulator]
@@ -125,6 +131,73 @@ def test_discover_survives_a_definition_list_that_is_refused(close: Close) -> No
     sim = close(forbidden={"custom_field/custom_object_type": (400, {"error": "Not in your plan."})})
 
     assert catalog(sim).keys() >= {"leads"}
+
+
+def list_all(monkeypatch: pytest.MonkeyPatch, sim: CloseSimulator, rows: list[Row]) -> None:
+    """Every list and search has these rows, 100 a page."""
+    plain = sim.reply
+
+    def reply(request: Request, fault: Fault) -> Reply:
+        if request.path == "me":
+            return plain(request, fault)
+        skip = 0 if request.body else int(request.params.get("_skip", 0))
+        return Reply.json({"data": rows[skip : skip + 100], "has_more": skip + 100 < len(rows)})
+
+    monkeypatch.setattr(sim, "reply", reply)
+
+
+@pytest.mark.parametrize("odd_id", [None, [1], {"a": 1}, True, 1.5])
+@pytest.mark.parametrize("stream", ["roles", "activities", "tasks", "users", "leads", "event_log", "groups"])
+def test_rows_without_a_usable_id_are_an_error_and_no_loss(
+    close: Close, stream: str, odd_id: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    row = {"id": odd_id, "date_created": yesterday, "date_updated": yesterday}
+    sim = close()
+    list_all(monkeypatch, sim, [row] * 150)
+
+    result = sync(sim, stream, start_date="2024-01-01")
+
+    assert len(result.rows(stream)) == 150 or "a row whose id is" in result.errors[0]
+    assert "defect" not in "".join(result.errors)
+
+
+def test_a_custom_field_without_an_id_is_a_sentence(close: Close, monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = close()
+    list_all(monkeypatch, sim, [{"name": "no id"}])
+
+    with pytest.raises(AirbyteTracedException) as raised:
+        SourceCloseio().discover(logging.getLogger("airbyte"), config(sim))
+
+    assert "a row whose id is null" in str(raised.value.message)
+
+
+@pytest.mark.parametrize("organizations", [["x"], "x", [{"name": "no id"}], 5])
+def test_organizations_of_another_shape_are_a_sentence(
+    close: Callable[..., CloseSimulator], organizations: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = close()
+    body = sim.me() | {"organizations": organizations, "memberships": ["x"]}
+    monkeypatch.setattr(sim, "me", lambda: body)
+
+    result = sync(sim, "organizations", "memberships", "users")
+
+    assert len(result.errors) >= 2
+    assert "defect" not in "".join(result.errors)
+    assert result.statuses("users")[-1] == "COMPLETE"
+
+
+@pytest.mark.parametrize("field", ["meta", "previous_data", "object_id", "object_type", "action"])
+@pytest.mark.parametrize("value", [["x"], {"a": {}}, 5, "x"])
+def test_events_of_another_shape_break_nothing(close: Callable[..., CloseSimulator], field: str, value: Any) -> None:
+    sim = close(Settings(leads=3, activities=5, tasks=3, events=0))
+    streams = ("leads", "activities", "deletions", "event_log", "comments")
+    first = sync(sim, *streams)
+    sim.data["lead"].delete(next(iter(sim.data["lead"].truth)))
+    for event in sim.data["event"].rows():
+        sim.data["event"].update(event["id"], {field: value}, log=False)
+
+    assert not sync(sim, *streams, state=first.state).errors
 
 
 @pytest.mark.parametrize("changes", [{"api_key": "api_\u20ac"}, {"api_url": "http://["}])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import docker
 import pytest
 from docker.models.images import Image
@@ -96,22 +94,3 @@ def test_read_with_a_wrong_key_fails(airbyte: Airbyte) -> None:
     assert not of_type(messages, "RECORD")
     errors = [trace["error"] for trace in of_type(messages, "TRACE") if trace["type"] == "ERROR"]
     assert {error["failure_type"] for error in errors} == {"config_error"}
-
-
-@pytest.mark.usefixtures("slow_answers")
-def test_stopping_a_read_takes_no_ten_seconds(airbyte: Airbyte) -> None:
-    """`docker stop` kills after ten seconds; the connector is process 1 and has to listen to SIGTERM."""
-    container = airbyte.start(*READ)
-    try:
-        deadline = time.monotonic() + 60
-        while b"STARTED" not in container.logs():
-            assert time.monotonic() < deadline, container.logs().decode()
-            time.sleep(0.1)
-        began = time.monotonic()
-        container.kill("SIGTERM")
-        status = container.wait(timeout=30)["StatusCode"]
-        assert time.monotonic() - began < 5
-        assert status != 0
-        airbyte.messages(container)
-    finally:
-        container.remove(force=True)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from simkit.faults import Fault
 from simkit.reply import Reply
@@ -42,7 +43,7 @@ class Route:
     def match(self, path: str) -> dict[str, str] | None:
         """The variable parts of a path that is this endpoint's."""
         found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
-        return found.groupdict() if found else None
+        return {name: unquote(text) for name, text in found.groupdict().items()} if found else None
 
 
 def me(fullstory: FullStory, _request: Request, _fault: Fault) -> Reply:

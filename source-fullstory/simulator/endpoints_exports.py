@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from simkit.faults import Fault
 from simkit.reply import Reply
@@ -77,7 +78,8 @@ def results(fullstory: FullStory, request: Request, _fault: Fault) -> Reply:
         return problem(settings.expired_export_status, "the export has expired")
     suffix = "ndjson" if export.order.format == "FORMAT_NDJSON" else "json"
     expires = int(now + settings.signed_url_seconds)
-    location = signed_url(fullstory.storage_url, f"{EXPORTS}/{export.id}/{export.id}.{suffix}.gz", expires)
+    key = quote(export.id, safe="")
+    location = signed_url(fullstory.storage_url, f"{EXPORTS}/{key}/{key}.{suffix}.gz", expires)
     return Reply.json({"location": location, "expires": stamp(expires)})
 
 

@@ -120,7 +120,8 @@ class Exports:
         """Order one."""
         with self._lock:
             number = len(self._all) + 1
-            operation = Operation(f"{settings.seed:04x}{number:08x}", "SEARCH_EXPORT", now, state="PENDING")
+            key = f"{settings.seed:04x}{number:08x}{settings.id_suffix}"
+            operation = Operation(key, "SEARCH_EXPORT", now, state="PENDING")
             days = settings.retention_days
             export = Export(
                 id=f"export-{operation.id}",

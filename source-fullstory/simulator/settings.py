@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     export_polls: int = 2  # so many looks at the operation find it pending
     export_seconds: float | None = None  # by the clock instead: seconds until it is completed
     export_never_completes: bool = False
+    id_suffix: str = ""  # of operations and exports: what the ids of some day may hold
     pending_state: PendingState = "PENDING"  # how the API names it
     export_failures: int = 0  # so many exports, from the first on, end as FAILED
     export_fails_above_hours: float | None = None  # and all that cover more than so many hours

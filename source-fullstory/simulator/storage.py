@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from simkit.faults import Fault
 from simkit.reply import Reply
@@ -52,7 +52,7 @@ def _file(fullstory: FullStory, path: str) -> Bundle | Export:
     _, folder, key, _ = path.split("/", 3)
     if f"/{folder}" == BUNDLES:
         return fullstory.shelf.get(int(key))
-    export = fullstory.orders.get(key)
+    export = fullstory.orders.get(unquote(key))
     if export.is_expired(fullstory.now()):
         raise KeyError(key)
     return export

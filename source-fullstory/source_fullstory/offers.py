@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import Any
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -25,10 +26,10 @@ _SECONDS = 30.0
 
 logger = logging.getLogger("airbyte")
 
-Answer = tuple[FullStoryStream, errors.FullStoryError | None]
+Answer = tuple[FullStoryStream[Any], errors.FullStoryError | None]
 
 
-def offered(api: FullStoryApi, streams: Sequence[FullStoryStream]) -> list[FullStoryStream]:
+def offered(api: FullStoryApi, streams: Sequence[FullStoryStream[Any]]) -> list[FullStoryStream[Any]]:
     """Those of the streams that FullStory does not refuse. Raises AirbyteTracedException for a wrong key, and where
     FullStory cannot be reached."""
     is_fullstory = _knows_key(api)
@@ -49,9 +50,9 @@ def _knows_key(api: FullStoryApi) -> bool:
     return True
 
 
-def _answers(api: FullStoryApi, streams: Sequence[FullStoryStream]) -> list[Answer]:
+def _answers(api: FullStoryApi, streams: Sequence[FullStoryStream[Any]]) -> list[Answer]:
     """What came of each request that was answered in time."""
-    todo: SimpleQueue[FullStoryStream] = SimpleQueue()
+    todo: SimpleQueue[FullStoryStream[Any]] = SimpleQueue()
     done: SimpleQueue[Answer] = SimpleQueue()
     for stream in streams:
         todo.put(stream)
@@ -73,7 +74,7 @@ def _in_time(done: SimpleQueue[Answer], number: int) -> list[Answer]:
     return answers
 
 
-def _ask(api: FullStoryApi, todo: SimpleQueue[FullStoryStream], done: SimpleQueue[Answer]) -> None:
+def _ask(api: FullStoryApi, todo: SimpleQueue[FullStoryStream[Any]], done: SimpleQueue[Answer]) -> None:
     while True:
         try:
             stream = todo.get_nowait()

@@ -41,7 +41,7 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
 
     def __init__(self, timing: FullStoryTiming = TIMING) -> None:
         self._timing = timing
-        self._streams: list[FullStoryStream] = []
+        self._streams: list[FullStoryStream[Any]] = []
 
     def parse_config(self, raw: Mapping[str, Any]) -> Config:
         return Config.parse(raw)
@@ -94,7 +94,7 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
         return super().states(found)
 
 
-def _state_for(stream: FullStoryStream, state: Mapping[str, Any], mode: SyncMode) -> Mapping[str, Any]:
+def _state_for(stream: FullStoryStream[Any], state: Mapping[str, Any], mode: SyncMode) -> Mapping[str, Any]:
     """What the stream begins with."""
     if stream.cursor_field and state.get(NO_CURSOR_STATE_KEY):
         return {}  # of a connector that had no cursor for it

@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -14,7 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_fullstory.config import Config
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client, FullStoryApi
-from source_fullstory.kit.contract import Estimate, NotOffered, Page
+from source_fullstory.kit.contract import Estimate, NotOffered, Page, Slice
 from source_fullstory.rows.exclusion import Exclusion
 
 KEPT = "What was read before is kept, and the next sync goes on there."
@@ -23,7 +23,7 @@ FUTURE_SECONDS = 7 * 24 * 3600
 """A state that lies further ahead was not written by a clock that runs ahead."""
 
 
-class FullStoryStream(ABC):
+class FullStoryStream(ABC, Generic[Slice]):
     """One stream. Subclasses in streams.py say what FullStory has; those in the other modules how to read it."""
 
     name: ClassVar[str]
@@ -80,16 +80,16 @@ class FullStoryStream(ABC):
     def open(self, state: Mapping[str, Any]) -> None: ...
 
     @abstractmethod
-    def take_slice(self) -> Any | None: ...
+    def take_slice(self) -> Slice | None: ...
 
     @abstractmethod
     def has_slices(self) -> bool: ...
 
     @abstractmethod
-    def read_slice(self, stream_slice: Any) -> Iterator[Page | Estimate]: ...
+    def read_slice(self, stream_slice: Slice) -> Iterator[Page | Estimate]: ...
 
     @abstractmethod
-    def finish_slice(self, stream_slice: Any) -> Mapping[str, Any]: ...
+    def finish_slice(self, stream_slice: Slice) -> Mapping[str, Any]: ...
 
     def stop(self) -> None:
         self.client.stopped.set()
@@ -118,7 +118,7 @@ class FullStoryStream(ABC):
         """Of a given state, what a full refresh goes by. Airbyte gives one only if it is of the attempt before."""
         return state
 
-    def probe(self, client: Client) -> None:  # noqa: B027 - of some streams, nothing tells
+    def probe(self, client: Client) -> None:
         """Ask for as little as tells whether FullStory offers the stream at all. Raises as Client.get does."""
 
     def not_offered(self, error: errors.FullStoryError) -> NotOffered:

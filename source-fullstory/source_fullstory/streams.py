@@ -2,11 +2,20 @@
 
 To add a stream: a class here, schemas/<name>.json, sample data in the simulator, and a row in the README's table;
 the tests over STREAMS insist on the rest. HOW FullStory behaves stands in the other modules.
+
+    the API gives                               class
+    a list, in pages or whole                   AccountStream with `listing`
+    a list of which only what is new counts     AccountStream with `listing` and `changes`
+    an object that is the only row              AccountStream
+    the same, one for each platform             PlatformSettingStream
+    the versions of such an object              HistoryStream
+    a list for each person                      SessionStream
+    a file by segment export                    ExportStream
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from source_fullstory.account import changes
 from source_fullstory.account.account_stream import AccountStream
@@ -248,7 +257,7 @@ class Quotas(AccountStream):
     path = "/v2/organization/quotas"
 
 
-STREAMS: tuple[type[FullStoryStream], ...] = (
+STREAMS: tuple[type[FullStoryStream[Any]], ...] = (
     *(Events, ExportBundles),
     *(Users, Individuals, Sessions, Segments, SessionProfiles),
     *(BlockRules, BlockRulesHistory, DomainSettings, DomainSettingsHistory, GeoSettings, GeoSettingsHistory),
@@ -258,6 +267,6 @@ STREAMS: tuple[type[FullStoryStream], ...] = (
 )
 
 
-def stream_of(kind: type[FullStoryStream], api: FullStoryApi, config: Config) -> FullStoryStream:
+def stream_of(kind: type[FullStoryStream[Any]], api: FullStoryApi, config: Config) -> FullStoryStream[Any]:
     """The stream, read in the way that the config says."""
     return ExportedEvents(api, config) if kind is Events and config.events_source.by_export else kind(api, config)

@@ -22,6 +22,7 @@ from unit_tests.hostile import (
     byte_by_byte,
     command,
     config,
+    endless_rows,
     environment,
     hostile,
     response,
@@ -254,13 +255,6 @@ def stop(process: subprocess.Popen[bytes], number: int) -> tuple[int, float]:
         return process.wait(30), time.monotonic() - began
     finally:
         process.kill()
-
-
-def endless_rows(request: bytes) -> Iterator[bytes]:
-    """For every list of either API, which never ends."""
-    rows = [{"id": f"{os.urandom(8).hex()}", "text": "x" * 2300} for _ in range(100)]
-    body = {"data": rows, "results": rows, "has_more": True, "next_page_token": os.urandom(8).hex(), "id": "1"}
-    yield response(json.dumps(body).encode())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])

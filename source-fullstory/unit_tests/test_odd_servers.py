@@ -10,7 +10,7 @@ import pytest
 from airbyte_cdk.models import SyncMode
 from simulator import Fault, Request, Settings
 from simulator.operations import Operation
-from source_fullstory import epochs
+from source_fullstory import epochs, source
 from source_fullstory.account import sessions
 from source_fullstory.events import exports
 from source_fullstory.files.space import Space
@@ -152,13 +152,16 @@ def test_refusals_without_end_end(account: Account) -> None:
 
 def expect_rows(*lines: bytes) -> None:
     share = Space().share(ahead=False)
-    share.open("a file").write(b"\n".join(lines))
-    exports._expect_rows(Individuals.declared(), Spool(share, 1, Content(1, 1)))
+    try:
+        share.open("a file").write(b"\n".join(lines))
+        exports._expect_rows(Individuals.declared(), Spool(share, 1, Content(1, 1)))
+    finally:
+        share.close()
 
 
 def test_one_row_without_its_id_is_a_row_and_an_error_object_is_none() -> None:
     expect_rows(b'{"DisplayName":"Zoe"}', b'{"IndvId":1}')
-    with pytest.raises(NotRows, match=r"holds objects, but no rows$"):
+    with pytest.raises(NotRows, match=r"^holds objects, but no rows$"):
         expect_rows(b'{"code":"internal","message":"zoe@example.com"}')
 
 
@@ -255,12 +258,15 @@ def known(account: Account) -> list[Row]:
     return [user for user in account.sim.account.users if user["uid"] or user["email"]]
 
 
-def test_more_users_on_a_page_than_may_wait(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_MOST_WAITING", 1)
+def test_users_are_listed_while_others_are_asked_for_and_by_one_thread_alone(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sessions, "_PEOPLE_PER_SLICE", 1)
-    account.sim.settings.user_page_size = 1000
-    rows = read(account, "sessions").records("sessions")
-    assert len(rows) == sum(len(account.sim.account.sessions[user["id"]]) for user in known(account))
+    account.sim.settings.user_page_size = 2
+    wanted = sum(len(account.sim.account.sessions[user["id"]]) for user in known(account))
+    assert len(read(account, "sessions").records("sessions")) == wanted
+    monkeypatch.setattr(source, "_MORE_WORKERS", 0)
+    assert len(read(account, "sessions").records("sessions")) == wanted
 
 
 @pytest.mark.parametrize("code", ["400", "402", "403", "404"])

@@ -131,7 +131,8 @@ def test_a_check_does_not_wait_for_the_limit(account: Account) -> None:
     began = time.monotonic()
     status = account.check()
     assert status["status"] == "FAILED"
-    assert "over the limit" in status["message"]
+    assert "FullStory asks to wait 10 minutes before /me" in status["message"]
+    assert "quota" not in status["message"]
     assert time.monotonic() - began < 60
 
 
@@ -139,6 +140,6 @@ def test_the_log_tells_of_the_waiting(account: Account) -> None:
     account.sim.add_bundle("2024-01-01", "2024-01-02", 5)
     account.sim.fault(Fault("/get", "429", headers={"Retry-After": "2"}))
     log = account.sync().log
-    assert "was over the limit; next try in 2.0 s" in log
+    assert "was over the limit (a web page, '429'); next try in 2.0 s" in log
     assert "waits 2 s for FullStory's limit" in log
     assert "s waited for the rate limit" in log

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from simulator import Fault, Request, Segment
 from source_fullstory import epochs
+from source_fullstory.events import individuals
 from source_fullstory.events.export_windows import Window, plan
 from unit_tests.syncs import Account, Outcome, Row, as_sent, assert_rows
 
@@ -316,6 +317,55 @@ def test_records_name_their_window(account: Account) -> None:
     assert record["bundle_start"] == epochs.to_text(bundle.start)
     assert record["bundle_stop"] == epochs.to_text(bundle.stop)
     assert record["bundle_id"] == bundle.start * 100 + 48
+
+
+@pytest.mark.parametrize("suffix", ["?", "#", "%", "%2F", "/", "a b", "é", "?x=1&y=2#z"])
+def test_ids_may_hold_what_a_path_needs_quoted(account: Account, suffix: str) -> None:
+    account.sim.settings.id_suffix = suffix
+    assert_rows(account.sync().records(), final(account))
+    windows = [export.order.window for export in account.sim.exports]
+    assert len(windows) == len(set(windows))
+
+
+@pytest.mark.parametrize("suffix", ["?", "#z"])
+def test_a_stuck_export_is_cancelled_whatever_its_id(account: Account, suffix: str) -> None:
+    account.sim.settings.id_suffix = suffix
+    assert_rows(account.in_time(stuck=0.2).sync_with_stuck_exports().records(), final(account))
+    assert any(request.status == 200 for request in account.sim.requests if request.path.endswith("/cancel"))
+
+
+@pytest.mark.parametrize("stream", ["events", "individuals"])
+def test_nothing_is_ordered_for_the_time_before_the_first_data(
+    account: Account, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(individuals, "_LONGEST_SECONDS", 30 * DAY)
+    outcome = account.sync(streams=[stream], start_date="2000-01-01")
+    first = epochs.to_text(account.sim.bundles[0].start)
+    assert min(json.loads(order.body)["timeRange"]["start"] for order in orders(account)) == first
+    count = len(orders(account))
+    assert f"{stream}: FullStory's data begins {first}; no export is ordered before that" in outcome.log
+    assert f"{stream}: this sync orders {count} exports from {first} up to" in outcome.log
+    assert outcome.log.index("this sync orders") < outcome.log.index(f"{stream}: waits for the export")
+
+
+@pytest.mark.parametrize("code", ["403", "404", "500", "html", "reset"])
+def test_where_no_list_tells_the_first_data_exports_begin_at_the_start_date(account: Account, code: str) -> None:
+    account.sim.fault(Fault("/export/list", code, times=99))
+    start = epochs.to_text(account.sim.bundles[0].start - 2 * DAY)
+    assert_rows(account.sync(start_date=start).records(), final(account))
+    assert json.loads(orders(account)[0].body)["timeRange"]["start"] == start
+
+
+def test_the_estimate_of_individuals_is_never_above_what_comes(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(individuals, "_LONGEST_SECONDS", DAY)
+    for bundle in account.sim.bundles[1:]:
+        account.sim.remove_bundle(bundle.id)
+    outcome = account.sync(streams=["individuals"])
+    traces = [m["trace"] for m in outcome.messages if m["type"] == "TRACE"]
+    rows = [trace["estimate"]["row_estimate"] for trace in traces if trace["type"] == "ESTIMATE"]
+    assert max(rows) <= len(outcome.records("individuals")) == rows[-1]
 
 
 # Planning, with plain values.

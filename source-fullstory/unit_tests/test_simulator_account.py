@@ -314,11 +314,11 @@ def test_small_things_come_as_documented(sim: FullStorySimulator) -> None:
     assert {type(quotas[name]["usage"]) for name in ("session_quota", "server_event_quota")} == {str}
     types = call(sim, "/webhooks/v1/event-types").json["eventDefs"]
     assert {"eventName", "displayName", "hasSubcategories"} == set(types[0])
-    rules = [
-        row
-        for scope in SCOPES
-        for row in call(sim, f"/v2beta/extraction/rules?scope={scope}&include_archived=true").json["rules"]
-    ]
+    paths = [f"/v2beta/extraction/rules?scope={scope}" for scope in SCOPES]
+    current = [row for path in paths for row in call(sim, path).json["rules"]]
+    rules = [row for path in paths for row in call(sim, f"{path}&include_archived=true").json["rules"]]
+    assert [row["id"] for row in rules if not row["archived"]] == [row["id"] for row in current]
+    assert len(call(sim, "/v2beta/datasets").json["datasets"]) == 45
     assert len(rules) == 10
     assert call(sim, "/v2beta/extraction/rules").status == call(sim, "/v2beta/extraction/rules?scope=X").status == 400
 

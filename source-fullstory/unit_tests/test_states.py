@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from simulator import Fault
 from source_fullstory import epochs
-from unit_tests.syncs import Account, Row
+from unit_tests.syncs import Account, Row, assert_rows
 
 LISTS = ["export_bundles", "operations", "geo_settings_history", "domain_settings_history"]
 FIRST, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
@@ -118,6 +118,15 @@ def test_a_wait_of_hours_is_told_with_its_reason(account: Account, asked: str, s
     assert error["failure_type"] == "transient_error"
     assert outcome.status("users") == "COMPLETE"
     assert len([request for request in account.sim.requests if request.path == "/segments/v1"]) == 1
+
+
+def test_a_wait_of_hours_for_a_bundle_is_told_and_nothing_is_lost(account: Account) -> None:
+    account.sim.fault(Fault("get", "429", after=1, times=1, headers={"Retry-After": "7200"}, body=TOO_MANY))
+    first = account.sync()
+    assert "FullStory asks to wait 2 hours before bundle" in first.errors()[0]["message"]
+    assert "What was read before is kept" in first.errors()[0]["message"]
+    second = account.sync(first.state())
+    assert_rows(first.records() + second.records(), account.sim.truth())
 
 
 def test_check_tells_of_a_wait_of_hours(account: Account) -> None:

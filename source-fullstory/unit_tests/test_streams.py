@@ -61,7 +61,7 @@ def test_discover_offers_all_streams_in_the_order_of_the_registry(account: Accou
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
-def test_key_and_cursor_are_columns(account: Account, stream: type[FullStoryStream]) -> None:
+def test_key_and_cursor_are_columns(account: Account, stream: type[FullStoryStream[Any]]) -> None:
     entry = stream_of(
         stream, FullStoryApi(Config.parse(account.config)), Config.parse(account.config)
     ).as_airbyte_stream()
@@ -79,7 +79,7 @@ def test_key_and_cursor_are_columns(account: Account, stream: type[FullStoryStre
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
-def test_a_stream_has_at_most_three_ancestors_of_ours(stream: type[FullStoryStream]) -> None:
+def test_a_stream_has_at_most_three_ancestors_of_ours(stream: type[FullStoryStream[Any]]) -> None:
     ours = [each for each in stream.__mro__[1:] if each.__module__.startswith("source_fullstory")]
     assert len(ours) <= 3
 

@@ -14,6 +14,8 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
 from source_closeio.event_log.kinds import is_one_of, kind_of
 from source_closeio.event_log.spool import Spool
 from source_closeio.http.errors import NotOffered
@@ -67,14 +69,17 @@ class Changes:
     # for the reader of the log
 
     def take(self, events: Page) -> None:
-        """Note what matters of a page of events. Raises AirbyteTracedException if there is no room on disk."""
-        if self.since is None:
+        """Note what matters of a page of events."""
+        if self.since is None or self.is_over:
             return
-        with self._lock:
-            for event in events:
-                moment = times.parse_or_none(event.get("date_updated"))
-                if moment and moment >= self.since:
-                    self._note(event, moment)
+        dated = [(event, times.parse_or_none(event.get("date_updated"))) for event in events]
+        try:
+            with self._lock:
+                for event, moment in dated:
+                    if moment and moment >= self.since:
+                        self._note(event, moment)
+        except AirbyteTracedException as no_room:  # that is the end for those who need it, not for the event log
+            self.end(no_room)
 
     def end(self, failure: Exception | None = None) -> None:
         """The log was read to its end, or cannot be. Only the first call counts."""
@@ -84,9 +89,9 @@ class Changes:
 
     def _note(self, event: Mapping[str, Any], moment: datetime) -> None:
         kind, id_, action = kind_of(event.get("object_type")), str(event.get("object_id")), event.get("action")
-        meta = event.get("meta") or {}
+        meta = _object(event.get("meta"))
         # All events of a merge have it, whatever they are about.
-        destination = meta.get("merge_destination_lead_id")
+        destination = meta.get("merge_destination_lead_id") and str(meta["merge_destination_lead_id"])
         if destination:
             _keep_latest(self._merged_into, destination, moment)
         if action == "deleted":
@@ -109,7 +114,7 @@ class Changes:
         self._deletions.add(_deletion(event, moment, id_, destination if kind == "lead" else None))
         if is_one_of(kind, tuple(self._marked)):
             is_of_merge = bool(destination) and kind != "lead"
-            row = {"id": id_, "at": times.to_text(moment), "last": event.get("previous_data") or {}}
+            row = {"id": id_, "at": times.to_text(moment), "last": _object(event.get("previous_data"))}
             self._last_versions[kind].add({**row, "is_of_merge": is_of_merge})
 
     # for the streams, once the log is over
@@ -173,6 +178,10 @@ class Changes:
         if self._gone[id_] > moment or (back and back > moment):
             return None
         return Deletion(kind, id_, moment, row["last"], is_certain=not row["is_of_merge"] and back != moment)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _keep_latest(moments: dict[str, datetime], id_: str, moment: datetime) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from source_closeio.http.api import Client
+from source_closeio.http.api import Body, Client, Params
 from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit import times
 from source_closeio.kit.contract import Page
+from source_closeio.paging.ids import prove_ids
+from source_closeio.paging.pages import fitting
 from source_closeio.paging.windows import Window
 
 EVENTS_A_PAGE = 50
@@ -42,8 +44,9 @@ def log_pages(client: Client, window: Window) -> Iterator[Page]:
     body = _first_page(client, window)
     cursors: set[str] = set()
     while True:
+        prove_ids(body["data"], EVENTS)
         yield body["data"]
-        cursor = body.get("cursor_next")
+        cursor = str(body.get("cursor_next") or "")
         if not cursor or not body["data"]:
             return
         if cursor in cursors:
@@ -56,7 +59,7 @@ def _first_page(client: Client, window: Window) -> dict[str, Any]:
     bounds = {f"{_KEY}__gte": window.start, f"{_KEY}__lt": window.end}
     params = {name: times.to_text(bound) for name, bound in bounds.items() if bound}
     try:
-        return client.get_list(EVENTS, {"_limit": EVENTS_A_PAGE, **params})
+        return _page(client, params)
     except (Refused, Missing) as refusal:
         if is_offered(client):  # Close dislikes how it was asked
             raise
@@ -66,9 +69,13 @@ def _first_page(client: Client, window: Window) -> dict[str, Any]:
 def _next_page(client: Client, cursor: str, page: Page) -> dict[str, Any]:
     """How long a cursor lives is not documented: where it is refused, the walk goes on by time."""
     try:
-        return client.get_list(EVENTS, {"_limit": EVENTS_A_PAGE, "_cursor": cursor})
+        return _page(client, {"_cursor": cursor})
     except Refused:
         first, last = page[0].get(_KEY), page[-1].get(_KEY)
         if first == last:  # nothing older would be reached
             raise
-        return client.get_list(EVENTS, {"_limit": EVENTS_A_PAGE, f"{_KEY}__lte": times.to_text(times.parse(str(last)))})
+        return _page(client, {f"{_KEY}__lte": times.to_text(times.parse(str(last)))})
+
+
+def _page(client: Client, params: Params) -> Body:
+    return fitting(client, EVENTS, EVENTS_A_PAGE, lambda size: client.get_list(EVENTS, {"_limit": size, **params}))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        folder = tempfile.tempdir or "for temporary files"
+        folder = tempfile.tempdir or os.environ.get("TMPDIR") or "for temporary files"
         raise config_error(
             f"The folder {folder} cannot take in the deletions that the event log tells of ({error.strerror}). They "
             "wait there until the log was read. Make room in it, or name another folder in the environment variable "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from source_closeio.event_log.changes import Deletion
 from source_closeio.event_log.log_pages import LATE, is_offered, oldest_event
@@ -40,6 +40,8 @@ class FollowingStream(CloseStream):
     """
 
     cursor_field = "date_updated"
+    late: ClassVar[timedelta] = LATE
+    """How far before its position in the event log a sync starts again."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -55,9 +57,9 @@ class FollowingStream(CloseStream):
             return None
         oldest = oldest_event(self.api.sync_start)
         position = times.parse_or_none(state.get(_OWED, state.get(POSITION)))
-        if position is None or position < oldest + LATE:
+        if position is None or position < oldest + self.late:
             return oldest
-        return min(position, self.api.sync_start) - LATE
+        return min(position, self.api.sync_start) - self.late
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -71,7 +73,7 @@ class FollowingStream(CloseStream):
             self._begins_anew = self._must_begin_anew(position)
         super().open({} if self._begins_anew else state)
         self._pending = self.since is not None
-        self._owed = self.since if self._begins_anew else times.parse_or_none(state.get(_OWED))
+        self._owed = self.since if self._begins_anew or _OWED in state else None
         # Without a position of its own an old state goes on without one until the whole log is taken in.
         if self._begins_anew or not state:
             self._position = self.api.sync_start

@@ -56,6 +56,6 @@ def columns(fields: Page, object_type: str) -> dict[str, Any]:
 
 
 def _column(field: Mapping[str, Any]) -> dict[str, Any]:
-    value = _COLUMN_TYPES.get(field.get("type", ""), _TEXT)
+    value = _COLUMN_TYPES.get(str(field.get("type")), _TEXT)
     column = {"type": ["null", "array"], "items": value} if field.get("accepts_multiple_values") else dict(value)
     return {**column, "title": field.get("name")}

@@ -10,7 +10,8 @@ from typing import Any
 
 from source_closeio.event_log.log_pages import EVENTS, EVENTS_A_PAGE, LATE, log_pages, oldest_event
 from source_closeio.kit import times
-from source_closeio.kit.contract import Estimate, Page, Stopped
+from source_closeio.kit.contract import Estimate, Page
+from source_closeio.kit.errors import system_error
 from source_closeio.paging.windows import Progress, Window
 from source_closeio.stream import CloseStream, Slice
 
@@ -63,7 +64,8 @@ class EventStream(CloseStream):
 
     def stop(self) -> None:
         super().stop()
-        self.changes.end(Stopped())  # nobody waits for a log that is read no further
+        # Nobody shall wait for a log that is read no further.
+        self.changes.end(system_error("The event log was not read to its end.", "event log stopped"))
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

@@ -11,12 +11,15 @@ from source_closeio.families.lists import ListStream
 from source_closeio.http.api import Client, CloseApi
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused
 from source_closeio.kit.contract import Page
+from source_closeio.paging.ids import objects
 
 
 def organizations(api: CloseApi, client: Client) -> Page:
     """The organizations, as they are; as a rule there is one."""
 
-    return api.once("organizations", lambda: _visible(client, api.me(client).get("organizations") or []))
+    return api.once(
+        "organizations", lambda: _visible(client, objects(api.me(client).get("organizations"), "me/", "organizations"))
+    )
 
 
 def _visible(client: Client, named: Page) -> Page:
@@ -52,4 +55,6 @@ class MembershipStream(ListStream):
     def pages(self) -> Iterator[Page]:
         for organization in organizations(self.api, self.client):
             for name, is_active in (("memberships", True), ("inactive_memberships", False)):
-                yield [{**row, "is_active": is_active} for row in organization.get(name) or []]
+                yield [
+                    {**row, "is_active": is_active} for row in objects(organization.get(name), "organization/", name)
+                ]

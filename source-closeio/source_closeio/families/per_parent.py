@@ -106,17 +106,17 @@ class SubscriptionStream(ParentStream):
 
     def pages_of(self, parent: str) -> Iterator[Page]:
         seen: set[Any] = set()
-        leads: set[Any] = set()
+        leads: set[str] = set()
         try:
             for page in offset_pages(self.client, _SUBSCRIPTIONS, {"sequence_id": parent}, _LIMIT, seen):
-                leads.update(row.get("lead_id") for row in page)
+                leads.update(lead for row in page if isinstance(lead := row.get("lead_id"), str))
                 yield page
         except Refused as refused:
             if not seen:
                 raise
             logger.warning(f"{self.name}: {parent} has more than Close lists ({refused}); going lead by lead")
             # Not every lead is found by a search: new ones are missing for a while.
-            for lead_id in leads.union(all_leads(self.client)) - {None}:
+            for lead_id in leads.union(all_leads(self.client)):
                 filters = {"sequence_id": parent, "lead_id": lead_id}
                 for page in offset_pages(self.client, _SUBSCRIPTIONS, filters, _LIMIT, seen):
                     yield [row for row in page if row.get("sequence_id") == parent]

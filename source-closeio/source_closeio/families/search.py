@@ -22,6 +22,7 @@ class SearchStream(FollowingStream):
 
     object_type: ClassVar[str]
     lookback = _INDEX_LAG
+    late = _INDEX_LAG  # so long a search may still find what was deleted, which has to be marked once more then
     rows_per_window = 20 * SEARCH_LIMIT
 
     def rows_of(self, window: Window) -> Iterator[Page | Estimate]:

@@ -35,7 +35,10 @@ Body = dict[str, Any]
 Shared = TypeVar("Shared")
 
 TIMING = Timing(Patience(tries=12, seconds=300.0, longest_wait=600.0))
-_MOST_BYTES = 64 * 1024 * 1024  # of one answer, unpacked: larger pages are asked for in halves
+_MOST_BYTES = 64 * 1024 * 1024  # of one answer, unpacked
+_MOST_BYTES_OF_A_PAGE = 8 * 1024 * 1024  # several are in memory at once; larger ones are asked for in halves
+FEWEST_ROWS = 2
+"""A walk by `_skip` needs two: each page begins with the last row of the one before."""
 _LONG_WAIT_SECONDS = 15.0
 _LONGEST_QUERY = 1900  # Close advises against URLs above some 2,000 characters
 _AS_GET = {"x-http-method-override": "GET"}
@@ -144,6 +147,7 @@ class _Request:
     params: Params | None = None
     json_body: Body | None = None
     headers: Mapping[str, str] | None = None
+    rows: int = 1
 
     def __str__(self) -> str:
         return f"{self.method} /{self.path}"
@@ -174,15 +178,18 @@ class Client:
         """Like get, for a page of a list: the answer holds `data`, a list.
 
         Filters too long for a URL go as a POST that says it is a GET, as
-        https://developer.close.com/topics/filter-parameters describes.
+        https://developer.close.com/topics/filter-parameters describes. Raises TooLarge, too.
         """
+        rows = params["_limit"]
         if sum(len(f"{name}={value}&") for name, value in params.items()) <= _LONGEST_QUERY:
-            return self._send(_Request("GET", path, params=params), _expect_list)
-        return self._send(_Request("POST", path, json_body={"_params": params}, headers=_AS_GET), _expect_list)
+            return self._send(_Request("GET", path, params=params, rows=rows), _expect_list)
+        body = {"_params": params}
+        return self._send(_Request("POST", path, json_body=body, headers=_AS_GET, rows=rows), _expect_list)
 
     def search(self, body: Body) -> Body:
-        """A page of Advanced Filtering (https://developer.close.com/api/resources/advanced-filtering/search)."""
-        return self._send(_Request("POST", "data/search/", json_body=body), _expect_list)
+        """A page of Advanced Filtering (https://developer.close.com/api/resources/advanced-filtering/search). Raises
+        TooLarge, too."""
+        return self._send(_Request("POST", "data/search/", json_body=body, rows=body["_limit"]), _expect_list)
 
     def leave_out(self, error: errors.CloseError) -> None:
         """Close has not given a single object, which says nothing about the others: told with a count at the end."""
@@ -259,7 +266,8 @@ class Client:
             ) as response,
         ):
             success = 200 <= response.status_code < 300
-            content = transport.body(response, _MOST_BYTES) if success else transport.error_body(response)
+            most = _MOST_BYTES_OF_A_PAGE if request.rows > FEWEST_ROWS else _MOST_BYTES
+            content = transport.body(response, most) if success else transport.error_body(response)
             return response.status_code, response.headers, content
 
 

@@ -16,6 +16,7 @@ from source_closeio.http.api import Client, Params
 from source_closeio.http.errors import Refused, unusable_list
 from source_closeio.kit import times
 from source_closeio.kit.contract import Page
+from source_closeio.paging.ids import prove_ids
 from source_closeio.paging.pages import SAFE_LIMIT, fetch_page, get_page, offset_pages
 from source_closeio.paging.windows import Progress
 
@@ -54,6 +55,7 @@ class KeysetWalk:
         while self.low is None or self.high is None or self.low < self.high:
             self._asked = self.low, self.high
             page = fetch_page(self.client, self.path, self._filters(self.low, self.high), 0, self.limit)
+            prove_ids(page.rows, self.path)
             self.more = page.more
             self.total = page.total if self.total is None else self.total
             fresh = self._fresh(page.rows)

@@ -8,14 +8,16 @@ key (keyset.py).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from source_closeio.http.api import Client, Params
+from source_closeio.http.api import FEWEST_ROWS, Body, Client, Params
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused, deleted_document
 from source_closeio.kit.contract import Page
 from source_closeio.kit.errors import transient_error
+from source_closeio.kit.transport import TooLarge
+from source_closeio.paging.ids import prove_ids
 
 SAFE_LIMIT = 100
 _SMALLER_LIMITS = (SAFE_LIMIT, 50, 10)
@@ -87,8 +89,22 @@ def _prove_offered(client: Client, path: str, params: Params, refusal: CloseErro
     client.offered.add(path)
 
 
+def fitting(client: Client, what: str, limit: int, ask: Callable[[int], Body]) -> tuple[Body, int]:
+    """What `ask` brings for a page of `limit` rows, or of as few as fit into memory; and how many it asked for."""
+    while True:
+        size = min(limit, client.limits.get(what, limit))
+        try:
+            return ask(size), size
+        except TooLarge:
+            if size <= FEWEST_ROWS:
+                raise
+            client.limits[what] = min(max(FEWEST_ROWS, size // 2), client.limits.get(what, size))
+
+
 def get_page(client: Client, path: str, params: Params, skip: int, limit: int) -> ListPage:
-    body = client.get_list(path, {**params, "_limit": limit, **({"_skip": skip} if skip else {})})
+    """One page."""
+    place = {"_skip": skip} if skip else {}
+    body, limit = fitting(client, path, limit, lambda size: client.get_list(path, {**params, "_limit": size, **place}))
     rows, more, total = body["data"], body.get("has_more"), body.get("total_results")
     if more is None:
         # Small endpoints leave it out, and answer everything at once, whatever `_skip` says. A page that looks full
@@ -139,7 +155,7 @@ def offset_pages(
     met_before = len(met)
     while True:
         page = fetch_page(client, path, params, offset, limit)
-        ids = [row.get(key) for row in page.rows]
+        ids = prove_ids(page.rows, path, key)
         if offset and (not ids or ids[0] not in met):
             offset = max(0, offset - size)
             overlap = min(overlap * 4, max(1, size // 2))

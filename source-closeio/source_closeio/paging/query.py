@@ -13,6 +13,8 @@ from typing import Any
 from source_closeio.http.api import Client
 from source_closeio.kit import times
 from source_closeio.kit.contract import Page
+from source_closeio.paging.ids import prove_ids
+from source_closeio.paging.pages import fitting
 
 SEARCH_LIMIT = 200
 
@@ -49,11 +51,12 @@ class Query:
             },
             "sort": [{"direction": "asc", "field": self._field(name)} for name in sort],
             "_fields": {self.object_type: list(dict.fromkeys(self.fields))},
-            "_limit": self.limit,
             "include_counts": True,
             **({"cursor": cursor} if cursor else {}),
         }
-        answer = self.client.search(body)
+        what = f"data/search/ {self.object_type}"
+        answer, _ = fitting(self.client, what, self.limit, lambda size: self.client.search({**body, "_limit": size}))
+        prove_ids(answer["data"], what)
         count = answer.get("count")
         total = count.get("total") if isinstance(count, dict) else count
         return SearchPage(answer["data"], answer.get("cursor") or None, total if isinstance(total, int) else None)

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from source_closeio.http.api import Client
 from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit.contract import Page
+from source_closeio.kit.transport import TooLarge
+from source_closeio.paging.ids import prove_ids
 
 _SIZES = (100, 30, 1)
 """Ids per request: the second fits into a URL, the last is a request of another kind."""
@@ -35,12 +37,12 @@ def rows_by_id(
         else:
             try:
                 rows = _several(client, path, some, params)
-            except (Refused, Missing, NotOffered) as refused:
+            except (Refused, Missing, NotOffered, TooLarge) as refused:
                 client.ids_at_once[path] = smaller = _SIZES[_SIZES.index(size) + 1]
                 logger.info(f"{client.stream}: asking for {smaller} rows at once ({refused})")
                 continue
+        found = set(prove_ids(rows, path))
         yield rows
-        found = {row.get("id") for row in rows}
         # A page may be shorter than what was asked for. Once it is empty, what is left is gone.
         left = [id_ for id_ in some if id_ not in found] if found and size > 1 else []
         waiting = left + rest

@@ -29,7 +29,7 @@ class Stretch:
     """Where the next one begins, once this one is read."""
 
 
-class AccountStream(FullStoryStream):
+class AccountStream(FullStoryStream[Stretch]):
     """Without a cursor it is put out whole on each sync: no date tells of every change, and overwriting the table drops
     what was deleted. With `changes`, only what is new since the last sync is put out."""
 

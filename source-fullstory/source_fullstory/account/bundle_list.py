@@ -29,7 +29,7 @@ class _Since:
     start: int
 
 
-class BundleListStream(FullStoryStream):
+class BundleListStream(FullStoryStream[_Since]):
     """State: {"stop": end of the newest bundle that was listed}."""
 
     def __init__(self, *args: Any) -> None:

@@ -28,7 +28,7 @@ class Changes:
     Each part has a greatest time of its own, so that one which FullStory refused can be taken up later.
     """
 
-    def __init__(self, stream: FullStoryStream, queries: Sequence[Params]) -> None:
+    def __init__(self, stream: FullStoryStream[Any], queries: Sequence[Params]) -> None:
         self._stream = stream
         self._parts = [self.part_of(params) for params in queries]
         self._before: dict[str, str] = {}

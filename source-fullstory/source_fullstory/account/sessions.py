@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
-from source_fullstory.account.pages import Listing, pages
+from source_fullstory.account.pages import Found, Listing, pages
 from source_fullstory.account.place import Place
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client
@@ -20,8 +20,6 @@ from source_fullstory.stream import FullStoryStream
 _USERS = Listing("results", "page_token")
 _SESSIONS = Listing("results")
 _PEOPLE_PER_SLICE = 20
-_MOST_WAITING = 100  # slices: users are listed faster than they are asked for
-_POLL_SECONDS = 0.1
 _SOME_IDS = 10_000
 _MOST_REMEMBERED = 1_000_000
 """Uids, addresses and users, as numbers of 64 bits: some 60 MB. Beyond, one that comes again is asked for again."""
@@ -44,18 +42,20 @@ class Person:
 
 @dataclass(slots=True)
 class _UsersPage:
-    """A page of the list of users, whose sessions are asked for in slices; `place` is how to get it again."""
+    """A page of the list of users, whose sessions are asked for in slices."""
 
-    place: Place
-    waiting: int = 0
+    after: Place
+    """Where the next one is."""
+    waiting: int
     """Slices that are not through."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _ListUsers:
-    """Slice: list the users, from here on."""
+    """Slice: one page of users."""
 
     place: Place
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class _Seen:
             self.owners.update(map(hash, owners))
 
 
-class SessionStream(FullStoryStream):
+class SessionStream(FullStoryStream[_ListUsers | _ReadSome]):
     """The sessions of every user who has a `uid` or an e-mail address: a request for each distinct one. Slices are some
     people each, so that several are read side by side.
 
@@ -116,6 +116,7 @@ class SessionStream(FullStoryStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._waiting: deque[_ListUsers | _ReadSome] = deque()
+        self._walk: Iterator[Found] = iter(())
         self._pages: deque[_UsersPage] = deque()
         self._place = Place("")
         self._is_listed = False
@@ -130,7 +131,8 @@ class SessionStream(FullStoryStream):
 
     def open(self, state: Mapping[str, Any]) -> None:
         self._place = Place.begin(state, self.api.sync_start)
-        self._waiting.append(_ListUsers(self._place))
+        self._walk = pages(self.client, "/v2/users", _USERS, {}, self._place.token)
+        self._waiting.append(_ListUsers(self._place, is_last=self._place.is_end))
         logger.info(
             f"{self.name}: FullStory is asked once for each uid or e-mail address, which takes long if there are many"
         )
@@ -144,7 +146,7 @@ class SessionStream(FullStoryStream):
 
     def read_slice(self, stream_slice: _ListUsers | _ReadSome) -> Iterator[Page | Estimate]:
         if isinstance(stream_slice, _ListUsers):
-            yield from self._list_users(stream_slice.place)
+            self._list_users(stream_slice)
             return
         for person in stream_slice.people:
             yield self._sessions(person)
@@ -152,15 +154,13 @@ class SessionStream(FullStoryStream):
     def finish_slice(self, stream_slice: _ListUsers | _ReadSome) -> Mapping[str, Any]:
         with self._lock:
             if isinstance(stream_slice, _ListUsers):
-                self._is_listed = True
+                self._is_listed = stream_slice.is_last
             else:
                 stream_slice.page.waiting -= 1
-            # The last page listed stays: its slices may still be on their way into the queue.
-            while self._pages and not self._pages[0].waiting and (len(self._pages) > 1 or self._is_listed):
-                self._pages.popleft()
-            if self._pages:
-                self._place = self._pages[0].place
-            elif self._is_listed:
+            while self._pages and not self._pages[0].waiting:
+                after = self._pages.popleft().after
+                self._place = after if after.token else self._place
+            if self._is_listed and not self._pages:
                 self._place = replace(self._place, is_end=True)
             return self._place.to_state()
 
@@ -173,32 +173,24 @@ class SessionStream(FullStoryStream):
 
     # users
 
-    def _list_users(self, place: Place) -> Iterator[Page]:
-        if place.is_end:
+    def _list_users(self, slice_: _ListUsers) -> None:
+        """Queue the people of a page behind those who are waiting, and the next page behind them."""
+        if slice_.place.is_end:
             return
         try:
-            for users, token in pages(self.client, "/v2/users", _USERS, {}, place.token):
-                yield from self._add(users, place)
-                place = replace(place, token=token)
+            users, token = next(self._walk)
         except errors.FullStoryError as error:
             raise self.not_offered(error) from error
-
-    def _add(self, users: Page, place: Place) -> Iterator[Page]:
-        """The people of a page, for other workers to ask for."""
-        page = _UsersPage(place)
+        after = replace(slice_.place, token=token)
+        slice_.is_last = not token
         with self._lock:
             people = self._people(users)
-            slices = [
-                _ReadSome(people[start : start + _PEOPLE_PER_SLICE], page)
-                for start in range(0, len(people), _PEOPLE_PER_SLICE)
-            ]
-            page.waiting = len(slices)
+            some = [people[at : at + _PEOPLE_PER_SLICE] for at in range(0, len(people), _PEOPLE_PER_SLICE)]
+            page = _UsersPage(after, len(some))
             self._pages.append(page)
-        for each in slices:
-            self._waiting.append(each)
-            yield []  # lets the other workers see the new slice
-            while len(self._waiting) > _MOST_WAITING:
-                self.client.pause(_POLL_SECONDS)
+            self._waiting.extend(_ReadSome(each, page) for each in some)
+            if token:
+                self._waiting.append(_ListUsers(after))
 
     def _people(self, users: Page) -> list[Person]:
         people = []

@@ -96,6 +96,8 @@ def unreadable(bundle: Bundle, error: BadBundle) -> AirbyteTracedException:
 
 
 def _given_up(client: Client, bundle: Bundle, given_up: GivenUp) -> AirbyteTracedException:
+    if given_up.wait is not None:
+        return errors.asked_to_wait(client.stream, str(bundle), given_up, given_up.wait)
     return transient_error(
         f"{client.stream}: {bundle} could not be downloaded: it {given_up}. The bundles before it are kept, "
         "and the next sync goes on with this one. If it breaks off again and again, choose a shorter bundle period in "

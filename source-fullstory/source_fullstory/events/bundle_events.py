@@ -43,7 +43,7 @@ class _GiveUp:
     """Slice: the end, where old holes are given up."""
 
 
-class EventStream(FullStoryStream):
+class EventStream(FullStoryStream[_Read | _GiveUp]):
     """State: see Ledger."""
 
     objects = OBJECTS

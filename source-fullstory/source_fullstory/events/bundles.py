@@ -118,7 +118,7 @@ def _warn_of_plateau(page: list[Bundle], stop: int) -> None:
 
 def _unreadable(problem: str) -> AirbyteTracedException:
     return AirbyteTracedException(
-        message=f"{problem}. What was read before is kept. Please report this to the maker of this connector, and ask "
+        message=f"{problem}. Please report this to the maker of this connector, and ask "
         "FullStory's support what is the matter with the account's Data Export.",
         internal_message=problem,
         failure_type=FailureType.system_error,

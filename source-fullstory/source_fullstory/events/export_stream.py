@@ -60,7 +60,7 @@ class _Nothing:
 _Slice = _Order | _Read | _Nothing
 
 
-class ExportStream(FullStoryStream):
+class ExportStream(FullStoryStream[_Slice]):
     """State: what was read (see Ledger), and `exports`: the windows that are ordered and not yet read."""
 
     kind: ClassVar[str]

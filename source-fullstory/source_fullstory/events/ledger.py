@@ -37,7 +37,7 @@ class Ledger:
     """What one stream has read. State: see Coverage, and the newest bundle that was read: `bundle_id`,
     `period_seconds`."""
 
-    def __init__(self, stream: FullStoryStream) -> None:
+    def __init__(self, stream: FullStoryStream[Any]) -> None:
         self._stream = stream
         self._coverage: Coverage | None = None
         self.newest: dict[str, int] = {}

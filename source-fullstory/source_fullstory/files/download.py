@@ -87,7 +87,7 @@ class Download:
                 if self._client.stopped.is_set():
                     raise Stopped
                 if self._share.coming < len(piece):
-                    self._share.expect(self._what, _STEP)
+                    self._share.expect(self._what, max(_STEP, len(piece)))
                 self._share.write(self._what, piece)
                 size += len(piece)
                 self._client.usage.downloaded_bytes += len(piece)

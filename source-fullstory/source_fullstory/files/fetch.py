@@ -34,15 +34,15 @@ class Fetch:
     def resume(self) -> None:
         """Try again to download it ahead, if it is put off."""
         if self.is_put_off and self._run.share.ahead:
-            self._run = self._start(ahead=True)
+            self._restart(ahead=True)
 
     def take(self) -> Spool:
         """What was downloaded, once it is here; the caller closes it. Raises what kept it from coming."""
         if not SPACE.take(self._run.share):
-            self._run = self._start(ahead=False)
+            self._restart(ahead=False)
         self._wait()
         if isinstance(self._run.error, NoRoom):
-            self._run = self._start(ahead=False)
+            self._restart(ahead=False)
             self._wait()
         spool, self._run.spool = self._run.spool, None
         if spool is None:
@@ -54,6 +54,11 @@ class Fetch:
         while not run.done.wait(tell):
             if run.share.status:
                 logger.info(f"{self._client.stream}: waits for {run.share.status}")
+
+    def _restart(self, *, ahead: bool) -> None:
+        if self._run.spool:
+            self._run.spool.close()
+        self._run = self._start(ahead=ahead)
 
     def _start(self, *, ahead: bool) -> _Run:
         run = _Run(SPACE.share(ahead=ahead))

@@ -144,7 +144,10 @@ class Space:
 
     def _missing(self, share: Share) -> int:
         announced = sum(other.coming for other in self._shares if other is not share)
-        usage = shutil.disk_usage(tempfile.gettempdir())
+        try:
+            usage = shutil.disk_usage(tempfile.gettempdir())
+        except OSError:  # making a file will show what is wrong
+            return 0
         free = usage.free - announced
         return 0 if share.coming <= _SMALL else max(0, share.coming + reserve(usage.total) - free)
 

@@ -314,8 +314,8 @@ def check_status(response: requests.Response, endpoint: str, content: bytes) -> 
     """Nothing for a success; Retry for what time may mend; else what errors.for_status makes of it."""
     status = response.status_code
     if status == 429:
-        reason = errors.explain(_json_or_text(content))
-        raise Retry(f"was over the limit ({reason})", retry_after(response.headers), throttled=True)
+        reason = f" ({errors.explain(_json_or_text(content))})" if content.strip() else ""
+        raise Retry(f"was over the limit{reason}", retry_after(response.headers), throttled=True)
     if status in transport.RETRY_STATUSES:
         raise Retry(f"answered {status}", retry_after(response.headers))
     if status in transport.REDIRECTS:

@@ -21,6 +21,9 @@ from source_fullstory.kit.errors import ApiError, as_text, config_error, defect,
 from source_fullstory.kit.retry import GivenUp
 from source_fullstory.kit.transport import TooLarge
 
+_QUOTA_SECONDS = 3600
+"""Limits by the second and by the minute never ask to wait for so long."""
+
 
 class FullStoryError(ApiError):
     """An answer of FullStory's that is no success."""
@@ -115,16 +118,21 @@ class Unreachable(AirbyteTracedException):
 
 def given_up(stream: str, endpoint: str, host: str | None, failure: GivenUp) -> Unreachable:
     if failure.wait is not None:
-        return _unreachable(
-            f"FullStory asks to wait {_spoken(failure.wait)} before {endpoint} is asked for {stream} again: it "
-            f"{failure}. A limit that lasts so long is a daily quota of the account: other programs that use "
-            "FullStory's API count, too. Run the sync again after that time, or ask FullStory for a higher quota.",
-            f"{endpoint} asks to wait {failure.wait:.0f} s",
-        )
+        return asked_to_wait(stream, endpoint, failure, failure.wait)
     return _unreachable(
         f"FullStory could not be read for {stream}: {endpoint} at {host} {failure}. Try again. If this goes on, look "
         "at https://status.fullstory.com, and check that this machine can reach that address.",
         f"{endpoint} {failure.problem}",
+    )
+
+
+def asked_to_wait(stream: str, what: str, failure: GivenUp, seconds: float) -> Unreachable:
+    """At a daily quota, a 429 may ask to wait for hours (developer.fullstory.com, "Limits")."""
+    quota = "A limit that lasts so long is a daily quota of the account: other programs that use it count, too. "
+    return _unreachable(
+        f"FullStory asks to wait {_spoken(seconds)} before {what} is asked for {stream} again: it {failure}. "
+        f"{quota if seconds >= _QUOTA_SECONDS else ''}Try again after that time, or ask FullStory for a higher limit.",
+        f"{what} asks to wait {seconds:.0f} s",
     )
 
 

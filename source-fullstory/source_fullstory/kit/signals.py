@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 _LAST_WORDS_SECONDS = 1
 
 _last_words: list[Callable[[], None]] = []
@@ -19,8 +20,9 @@ _last_words: list[Callable[[], None]] = []
 
 def exit_on_signals() -> None:
     """From here on SIGTERM ends the process with status 143, SIGINT with 130."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, _exit)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # the image blocks them until here
 
 
 def before_exit(finish: Callable[[], None]) -> None:
@@ -30,7 +32,7 @@ def before_exit(finish: Callable[[], None]) -> None:
 
 def _exit(number: int, _frame: FrameType | None) -> None:
     status = 128 + number
-    for other in (signal.SIGTERM, signal.SIGINT):
+    for other in _ENDING:
         signal.signal(other, lambda *_: os._exit(status))
     signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
     signal.alarm(_LAST_WORDS_SECONDS)
