@@ -13,7 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_closeio.access import probe, prove_use
 from source_closeio.config import Config
 from source_closeio.event_log.changes import Changes
-from source_closeio.families.custom_fields import columns, definitions
+from source_closeio.families.custom_fields import columns, definitions, with_ids
 from source_closeio.families.events import UnlistedEventStream
 from source_closeio.http import errors
 from source_closeio.http.api import TIMING, CloseApi
@@ -118,7 +118,8 @@ def _custom_fields(api: CloseApi) -> Page:
     destinations would drop them."""
     client = api.client("custom_fields", api.timing.check_patience)
     try:
-        return [field for page in definitions(client, required=("lead", "contact", "opportunity")) for field in page]
+        pages = definitions(client, required=("lead", "contact", "opportunity"))
+        return with_ids([field for page in pages for field in page])
     except errors.CloseError as error:
         raise errors.no_custom_fields(error) from error
     except AirbyteTracedException as error:
@@ -126,7 +127,4 @@ def _custom_fields(api: CloseApi) -> Page:
 
 
 def _catalog_entry(stream: type[CloseStream], fields: Page) -> AirbyteStream:
-    own: dict[str, Any] = {}
-    for object_type in stream.custom_fields_of:
-        own.update(columns(fields, object_type))
-    return stream.as_airbyte_stream(own)
+    return stream.as_airbyte_stream(columns(fields, stream.custom_fields_of))

@@ -54,7 +54,7 @@ class CloseStream(ABC):
     """Destinations keep the row in which it is highest, so it must grow with each version of a row. Empty: the stream
     is put out whole on each sync, without a state."""
     custom_fields_of: ClassVar[tuple[str, ...]] = ()
-    """Object types whose custom fields occur as `custom.cf_...` columns of this stream."""
+    """The owners of the custom fields that occur as `custom.cf_...` columns of this stream."""
     lookback: timedelta = timedelta(0)
     """How far before the saved position a sync starts again."""
     rows_per_window: ClassVar[int] = 2000

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from source_closeio.families.activities import ActivityStream
 from source_closeio.families.comments import CommentStream
-from source_closeio.families.custom_fields import definitions
+from source_closeio.families.custom_fields import CUSTOM_ACTIVITY, definitions
 from source_closeio.families.custom_objects import each_type
 from source_closeio.families.deletions import DeletionStream
 from source_closeio.families.events import EventStream
@@ -81,7 +81,7 @@ class Activities(ActivityStream):
     name = "activities"
     path = "activity/"
     also = "activity/emailthread/"
-    custom_fields_of = ("activity",)
+    custom_fields_of = (CUSTOM_ACTIVITY, "activity")
 
 
 class CallActivities(ActivityStream):
@@ -89,7 +89,7 @@ class CallActivities(ActivityStream):
 
     name = "call_activities"
     path = "activity/call/"
-    custom_fields_of = ("activity",)
+    custom_fields_of = ("activity",)  # those of no type of custom activity: which ones calls have is not documented
 
 
 class CreatedActivities(ActivityStream):
@@ -104,7 +104,7 @@ class CustomActivityInstances(ActivityStream):
 
     name = "custom_activity_instances"
     path = "activity/custom/"
-    custom_fields_of = ("activity",)
+    custom_fields_of = (CUSTOM_ACTIVITY,)
 
 
 class EmailActivities(ActivityStream):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from simulator import CloseSimulator, Settings
-from unit_tests.syncs import catalog, sync, table
+from unit_tests.syncs import sync, table
 
 Close = Callable[..., CloseSimulator]
 MAY = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -131,21 +131,3 @@ def test_definitions_that_the_plan_lacks_are_left_out_with_a_warning(close: Clos
         *("shared", "lead", "contact", "opportunity", "activity")
     }
     assert "left out" in result.log
-
-
-def test_discover_types_the_organizations_own_fields(close: Close) -> None:
-    sim = close()
-    ids = {}
-    for kind, multiple in (("number", False), ("date", False), ("datetime", False), ("choices", True), ("user", False)):
-        row = sim.make_custom_field("lead", type=kind, multiple=multiple)
-        ids[kind] = sim.data["custom_field/lead"].add(row, log=False)["id"]
-
-    streams = {name: stream.json_schema["properties"] for name, stream in catalog(sim).items()}
-
-    columns = {kind: streams["leads"][f"custom.{id_}"] for kind, id_ in ids.items()}
-    assert columns["number"]["type"] == ["null", "number"]
-    assert columns["date"]["format"] == "date"
-    assert columns["datetime"]["format"] == "date-time"
-    assert columns["choices"]["type"] == ["null", "array"]
-    assert columns["user"]["type"] == ["null", "string"]
-    assert not any(name.startswith("custom.") for name in streams["tasks"])
