@@ -43,7 +43,8 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.fixture(autouse=True)
-def _no_secrets() -> Iterator[None]:
+def _no_secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(secrets, "_pieces", set())
     update_secrets([])
     yield
     update_secrets([])
