@@ -103,15 +103,3 @@ def test_an_odd_definition_makes_a_valid_schema(close: Close, odd: dict[str, Any
     column = schema["properties"][f"custom.{row['id']}"]
     assert column["type"] == ["null", "string"]
     assert isinstance(column.get("title", ""), str)
-
-
-def test_a_field_without_an_id_is_left_out_with_a_warning(close: Close, caplog: pytest.LogCaptureFixture) -> None:
-    sim = close()
-    body = '{"data": [{"name": "No id", "type": "text"}], "has_more": false}'
-    sim.fault(Fault(path="custom_field/lead", kind="200", body=body, times=None))
-
-    with caplog.at_level(logging.WARNING, "airbyte"):
-        found = SourceCloseio().discover(logging.getLogger("airbyte"), config(sim))
-
-    assert not any(name.startswith("custom.") for name in found.streams[0].json_schema["properties"])
-    assert "1 custom fields are no columns" in caplog.text

@@ -63,6 +63,10 @@ def wrong_key(endpoint: str) -> AirbyteTracedException:
     )
 
 
+def nobody() -> AirbyteTracedException:
+    return config_error("What answers at this address is not FullStory's API: it does not say whose key it is.")
+
+
 def standard_key() -> AirbyteTracedException:
     return config_error(
         "This API key has the permission Standard, and FullStory gives events only to keys with the permission "
