@@ -96,6 +96,8 @@ class World:
 
     def _activity(self, kind: str, rng: random.Random) -> Template:
         row = activities.activity(kind, rng)
+        if kind == "Email":
+            row |= activities.bodies(rng, self.settings.mail_bytes)
         if kind == "CustomActivity":
             row |= self.custom_values("custom_activity_type", rng)
         if kind == "Call" and rng.random() < 0.3:

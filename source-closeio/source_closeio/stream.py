@@ -67,12 +67,15 @@ class CloseStream(ABC):
         changes: Changes,
         state: Mapping[str, Any],
         said_in_states: Mapping[str, Any] | None = None,
+        chosen: Mapping[str, Any] | None = None,
     ) -> None:
         self.api = api
         self.config = config
         self.changes = changes
         self.client: Client = api.client(self.name)
         self.said_in_states = said_in_states or {}
+        self.chosen: Mapping[str, Any] = chosen or {}
+        """The columns that the user has chosen, with their types; all, if none is named."""
         self.since = self.events_since(state)
         """From when on the event log is needed; None if it is not."""
         changes.want(self.since, self.kinds if config.mark_deleted_rows else ())

@@ -39,7 +39,7 @@ class Leads(SearchStream):
     custom_fields_of = ("lead",)
 
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
-        yield [self.client.get(f"lead/{lead_id}/")]
+        yield [self.client.get(f"lead/{lead_id}/", self.named)]
 
 
 class Contacts(SearchStream):
@@ -62,6 +62,7 @@ class CustomObjects(SearchStream):
 
     name = "custom_objects"
     object_type = "custom_object"
+    is_listed = False  # but for one lead at a time
     custom_fields_of = ("custom_object_type",)
 
     def probe(self) -> None:

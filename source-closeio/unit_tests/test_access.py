@@ -52,8 +52,8 @@ class TestDiscover:
     @pytest.mark.parametrize("kind", ["500", "429-header", "reset", "200"])
     def test_leaves_in_what_may_pass(self, close: Close, kind: str) -> None:
         sim = close()
-        page = {"body": "<html>Down for maintenance</html>"} if kind == "200" else {}
-        sim.fault(Fault(path="send_as", kind=kind, times=None, seconds=0.1, **page))
+        page = "<html>Down for maintenance</html>" if kind == "200" else None
+        sim.fault(Fault(path="send_as", kind=kind, times=None, seconds=0.1, body=page))
 
         assert catalog(sim).keys() == NAMES
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import jsonschema
 import pytest
 from simulator import CloseSimulator
-from simulator.faults import Fault
-from source_closeio import SourceCloseio
-from unit_tests.syncs import catalog, config
+from unit_tests.syncs import catalog
 
 Close = Callable[..., CloseSimulator]
 ACTIVITY = {"object_type": "custom_activity_type", "custom_activity_type_id": "actitype_1"}
