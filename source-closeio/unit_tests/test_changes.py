@@ -429,7 +429,7 @@ class TestMergedLeads:
 def test_a_merge_that_no_meta_tells_of_moves_the_children_all_the_same(close: Close, tells: str) -> None:
     sim = close(Settings(leads=2, activities=0, tasks=0, events=0))
     source, destination = sim.data["lead"].truth
-    note = sim.data["activity"].add(sim.make_activity("Note", date_created=MAY, lead_id=source), log=False)["id"]
+    note = sim.data["activity"].add(sim.make_activity("Note", date_created=LONG_AGO, lead_id=source), log=False)["id"]
     first = sync(sim, "note_activities")
     last = sim.data["activity"].truth[note]["date_updated"]
     sim.data["activity"].update(note, lead_id=destination, date_updated=last, log=False)
