@@ -162,16 +162,7 @@ class FollowingStream(CloseStream):
     def _is_gone(self, deletion: Deletion) -> bool:
         """What this sync has seen itself, and what the log is not certain of, is asked for: it may be there."""
         was_seen = deletion.id in self.noted or len(self.noted) >= _MOST_NOTED
-        return (deletion.is_certain and not was_seen) or not self._exists(deletion)
-
-    def _exists(self, deletion: Deletion) -> bool:
-        try:
-            self.client.get(f"{self.path_of(deletion.kind)}{deletion.id}/")
-        except Missing:
-            return False
-        except (NotOffered, Refused):
-            return True  # or not: it is not removed, as long as nothing tells
-        return True
+        return (deletion.is_certain and not was_seen) or not self.exists(deletion)
 
     def _is_wanted(self, row: Mapping[str, Any]) -> bool:
         """Rows before the start date are not read, changed or not."""
@@ -179,6 +170,16 @@ class FollowingStream(CloseStream):
         return start is None or moment is None or moment >= start
 
     # for subclasses
+
+    def exists(self, deletion: Deletion) -> bool:
+        """Does Close still have it?"""
+        try:
+            self.client.get(f"{self.path_of(deletion.kind)}{deletion.id}/")
+        except Missing:
+            return False
+        except (NotOffered, Refused):
+            return True  # or not: it is not removed, as long as nothing tells
+        return True
 
     @abstractmethod
     def rows_of(self, window: Window) -> Iterator[Page | Estimate]:
