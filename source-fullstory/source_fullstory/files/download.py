@@ -7,7 +7,7 @@ FullStory's own tool lose downloads of many gigabytes (https://github.com/fullst
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import requests
 from urllib3.exceptions import ReadTimeoutError
@@ -18,7 +18,7 @@ from source_fullstory.http.api import Answered, Client, Waiting, check_status
 from source_fullstory.kit.contract import Stopped
 from source_fullstory.kit.headers import retry_after
 from source_fullstory.kit.retry import GivenUp, Retry
-from source_fullstory.kit.transport import ERROR_BYTES, NETWORK_ERRORS, deadline, is_whole, root_cause
+from source_fullstory.kit.transport import ERROR_BYTES, NETWORK_ERRORS, deadline, root_cause
 from source_fullstory.rows.unpack import BadBundle, NotRows, examined, is_packed, pieces, unpacked
 
 _PIECE = 256 * 1024
@@ -125,7 +125,7 @@ class Download:
                 check_status(response, self._endpoint, self._error_body(response))
                 raise Retry(f"answered {status}")
             answered()
-            self._is_whole = is_whole(response.headers)
+            self._is_whole = _tells_its_end(response.headers)
             promised = response.headers.get("Content-Length", "")
             self._share.expect(self._what, int(promised) if promised.isdecimal() else 0)
             yield from self._paced(response, silence)
@@ -170,3 +170,8 @@ class Download:
         if self._silent_tries == _MOST_SILENT_TRIES:
             return GivenUp(problem, self._silent_tries, time.monotonic() - self._began)
         return Retry(problem)
+
+
+def _tells_its_end(headers: Mapping[str, str]) -> bool:
+    """Else the answer ends where the connection does, and may be a part."""
+    return "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "")
