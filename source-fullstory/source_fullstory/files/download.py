@@ -18,7 +18,7 @@ from source_fullstory.http.api import Answered, Client, Waiting, check_status
 from source_fullstory.kit.contract import Stopped
 from source_fullstory.kit.headers import retry_after
 from source_fullstory.kit.retry import GivenUp, Retry
-from source_fullstory.kit.transport import ERROR_BYTES, NETWORK_ERRORS, deadline, is_whole, root_cause
+from source_fullstory.kit.transport import ERROR_BYTES, NETWORK_ERRORS, deadline, root_cause
 from source_fullstory.rows.unpack import BadBundle, NotRows, examined, is_packed, pieces, unpacked
 
 _PIECE = 256 * 1024
@@ -125,7 +125,7 @@ class Download:
                 check_status(response, self._endpoint, self._error_body(response))
                 raise Retry(f"answered {status}")
             answered()
-            self._is_whole = is_whole(response.headers)
+            self._is_whole = _says_where_it_ends(response)
             promised = response.headers.get("Content-Length", "")
             self._share.expect(self._what, int(promised) if promised.isdecimal() else 0)
             yield from self._paced(response, silence)
@@ -170,3 +170,8 @@ class Download:
         if self._silent_tries == _MOST_SILENT_TRIES:
             return GivenUp(problem, self._silent_tries, time.monotonic() - self._began)
         return Retry(problem)
+
+
+def _says_where_it_ends(response: requests.Response) -> bool:
+    """Else the body ends where the connection does, and may be a part."""
+    return "Content-Length" in response.headers or "chunked" in response.headers.get("Transfer-Encoding", "")
