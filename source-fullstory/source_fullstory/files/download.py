@@ -7,7 +7,7 @@ FullStory's own tool lose downloads of many gigabytes (https://github.com/fullst
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import requests
 from urllib3.exceptions import ReadTimeoutError
@@ -125,7 +125,7 @@ class Download:
                 check_status(response, self._endpoint, self._error_body(response))
                 raise Retry(f"answered {status}")
             answered()
-            self._is_whole = _tells_its_end(response.headers)
+            self._is_whole = _says_where_it_ends(response)
             promised = response.headers.get("Content-Length", "")
             self._share.expect(self._what, int(promised) if promised.isdecimal() else 0)
             yield from self._paced(response, silence)
@@ -172,6 +172,6 @@ class Download:
         return Retry(problem)
 
 
-def _tells_its_end(headers: Mapping[str, str]) -> bool:
-    """Else the answer ends where the connection does, and may be a part."""
-    return "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "")
+def _says_where_it_ends(response: requests.Response) -> bool:
+    """Else the body ends where the connection does, and may be a part."""
+    return "Content-Length" in response.headers or "chunked" in response.headers.get("Transfer-Encoding", "")
