@@ -21,6 +21,8 @@ TWINS = (
     "unit_tests/test_configured_catalog.py",
     "unit_tests/test_derived.py",
     "unit_tests/test_form.py",
+    "unit_tests/test_house.py",
+    "unit_tests/test_imports.py",
     "integration_tests/airbyte.py",
     "integration_tests/cat.py",
     "integration_tests/cat_files.py",

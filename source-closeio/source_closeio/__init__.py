@@ -1,4 +1,21 @@
-"""Airbyte source for Close (close.com), the CRM."""
+"""Airbyte source for Close (close.com), the CRM.
+
+Its rooms, from the front door to the ground. Each imports only from those below it:
+
+    run         the command
+    source      check, discover, read: from the config to streams
+    access      which streams this key may read
+    streams     WHAT Close has: one class a stream, and the registry
+    families    HOW each kind of stream is read
+    stream      the base of every stream: catalog, slices, state
+    event_log   what changed outside the windows
+    paging      walks through lists and searches, and windows of time
+    http        one request: client, errors, rate limits
+    config      what the user filled in
+    kit         how any source of this kind runs
+
+unit_tests/test_house.py holds the package to this list.
+"""
 
 from __future__ import annotations
 

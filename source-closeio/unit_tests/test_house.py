@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from source_closeio.stream import CloseStream
+import source_closeio
 from source_closeio.streams import STREAMS
 
-PACKAGE = Path(__file__).parents[1] / "source_closeio"
-FLOORS = (
-    *("kit", "config", "http", "paging", "event_log", "stream", "families", "streams", "access", "source", "run"),
-    *("__init__", "__main__"),
-)
+from simkit.imports import graph
+
+PACKAGE = Path(source_closeio.__path__[0])
+ROOMS = re.findall(r"^    (\w+)  ", source_closeio.__doc__ or "", re.MULTILINE)
+GRAPH = {name: imported for name, imported in graph(PACKAGE).items() if "." in name and not name.endswith("__main__")}
 
 
-def imported(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
-    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    return {name.split(".")[1] for name in found if name.startswith("source_closeio.")}
+def room(module: str) -> str:
+    return module.split(".")[1]
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_from_its_own_room_and_those_below(path: Path) -> None:
-    floor = FLOORS.index(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+def test_the_docstring_of_the_package_lists_every_room() -> None:
+    assert {room(module) for module in GRAPH} == set(ROOMS)
 
-    if path.name in ("__init__.py", "__main__.py"):
-        return
-    assert all(FLOORS.index(room) <= floor for room in imported(path))
+
+@pytest.mark.parametrize("module", sorted(GRAPH))
+def test_a_module_imports_from_its_own_room_and_those_below(module: str) -> None:
+    below = ROOMS[ROOMS.index(room(module)) :]
+
+    assert {room(each) for each in GRAPH[module]} <= set(below)
+
+
+@pytest.mark.parametrize("name", [name for name in ROOMS if (PACKAGE / name).is_dir()])
+def test_a_room_says_what_belongs_there(name: str) -> None:
+    assert (PACKAGE / name / "__init__.py").read_text("utf-8").startswith('"""')
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
-def test_a_stream_has_three_ancestors_at_most(stream: type[CloseStream]) -> None:
+def test_a_stream_has_three_ancestors_at_most(stream: type[Any]) -> None:
     ours = [each for each in stream.__mro__[1:] if each.__module__.startswith("source_closeio.")]
 
     assert len(ours) <= 3
