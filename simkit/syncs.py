@@ -14,10 +14,15 @@ from .request import Request
 
 
 def arguments(
-    folder: Path, config: object, streams: Iterable[str], state: object = None, mode: str = "incremental"
+    folder: Path,
+    config: object,
+    streams: Iterable[str],
+    state: object = None,
+    mode: str = "incremental",
+    schema: object = None,
 ) -> list[str]:
-    """`read` with its files, which are written to the folder."""
-    entry = {"supported_sync_modes": ["full_refresh", "incremental"], "json_schema": {}}
+    """`read` with its files, which are written to the folder; with a schema, all streams have that one."""
+    entry = {"supported_sync_modes": ["full_refresh", "incremental"], "json_schema": schema or {}}
     catalog = [
         {"stream": {"name": name, **entry}, "sync_mode": mode, "destination_sync_mode": "append"} for name in streams
     ]

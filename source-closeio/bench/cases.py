@@ -10,7 +10,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from source_closeio.streams import STREAMS
+from source_closeio.streams import STREAMS, EmailActivities
 
 from bench.programs import Programs, simulator
 from simkit.processes import run
@@ -21,6 +21,7 @@ ALL = [stream.name for stream in STREAMS]
 RATE = 20
 WORKERS = 8
 LATENCY_MS = 100
+MAIL_BYTES = 20_000
 NOTHING: dict[str, int] = {}
 
 
@@ -33,12 +34,20 @@ class Size:
     most_activities: int = 1_000_000
     limited_activities: int = 80_000
     organization: int = 40_000
+    mails: int = 20_000
+    """With activities of other types between them."""
     repeats: int = 3
     starts: int = 9
 
 
 QUICK = Size(
-    activities=50_000, most_activities=200_000, limited_activities=20_000, organization=10_000, repeats=2, starts=3
+    activities=50_000,
+    most_activities=200_000,
+    limited_activities=20_000,
+    organization=10_000,
+    mails=5_000,
+    repeats=2,
+    starts=3,
 )
 
 
@@ -144,6 +153,24 @@ def _group(asked: dict[str, Any]) -> str:
     return f"{asked['method']} {asked['path'].partition('/')[0]}"
 
 
+def columns(size: Size) -> Iterator[Row]:
+    """Mails with their bodies against mails whose bodies the user has deselected, before compression."""
+    schema = EmailActivities.json_schema()
+    slim = {"properties": {name: each for name, each in schema["properties"].items() if not name.startswith("body_")}}
+    data = {"activities": size.mails, "mail-bytes": MAIL_BYTES, "latency-ms": LATENCY_MS}
+    with TemporaryDirectory() as folder, simulator(**data) as close:
+        close.tell("settings", gzip=False)
+        programs, sent = Programs(close, Path(folder)), []
+        for chosen in (slim, schema):
+            close.forget_requests()
+            spent = programs.connector([EmailActivities.name], schema=chosen)
+            sent.append((sum(each["sent"] for each in close.ask("requests")) / 1e6, spent.wall))
+    (few, quick), (many, slow) = sent
+    what = f"email_activities without bodies of {MAIL_BYTES // 1000} kB"
+    yield Row(what, f"{few:.1f} MB", f"{many:.1f} MB", times(few, many), "≤ 0.20x")
+    yield Row("  its wall time", f"{quick:.1f} s", f"{slow:.1f} s", times(quick, slow), "< 1x")
+
+
 def memory(size: Size) -> Iterator[Row]:
     """The largest resident size."""
     few, many = size.most_activities // 10, size.most_activities
@@ -171,4 +198,4 @@ def startup(size: Size) -> Iterator[Row]:
     yield Row(what, f"{connector * 1e3:.0f} ms", f"{floor * 1e3:.0f} ms", times(connector, floor), "≤ 1.1x")
 
 
-CASES = {case.__name__: case for case in (cpu, rate, organization, incremental, memory, startup)}
+CASES = {case.__name__: case for case in (cpu, rate, organization, incremental, columns, memory, startup)}

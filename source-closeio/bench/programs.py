@@ -31,11 +31,19 @@ class Programs:
     close: Running
     folder: Path
 
-    def connector(self, streams: Sequence[str], output: Path | None = None, state_of: Path | None = None) -> Spent:
+    def connector(
+        self,
+        streams: Sequence[str],
+        output: Path | None = None,
+        state_of: Path | None = None,
+        schema: object = None,
+    ) -> Spent:
         """Read these streams, going on from the state at the end of an earlier output."""
         config = {"api_key": self.close.key, "api_url": self.close.url, "start_date": "2020-01-01"}
         state = last_states(state_of) if state_of else None
-        return run("-m", "source_closeio", *arguments(self.folder, config, streams, state), output=output)
+        return run(
+            "-m", "source_closeio", *arguments(self.folder, config, streams, state, schema=schema), output=output
+        )
 
     def floor(self, output: Path | None = None) -> Spent:
         """Read what was read from this simulator before."""

@@ -63,6 +63,17 @@ def test_a_config_that_the_containers_user_may_not_read(airbyte: Airbyte, tmp_pa
         assert status == (0 if command == "check" else 1)
 
 
+@pytest.mark.parametrize("most", [1, 2, 6])
+def test_few_processes_are_allowed(airbyte: Airbyte, most: int) -> None:
+    """A thread counts as one, for the limits of containers. It ends, by a sentence or well, but never by a defect."""
+    status, messages = airbyte.run(*READ, pids_limit=most)
+    errors = [trace["error"] for trace in of_type(messages, "TRACE") if trace["type"] == "ERROR"]
+    assert status == bool(errors)
+    assert not [error for error in errors if "defect" in error["message"]]
+    if most == 1:
+        assert "ulimit -u" in errors[-1]["message"]
+
+
 def stop(container: Container, signal: str) -> tuple[int, float]:
     container.kill(signal)
     began = time.monotonic()

@@ -180,6 +180,13 @@ def email_fields(rng: Rng) -> Row:
     } | sequence(rng)
 
 
+def bodies(rng: Rng, size: int) -> Row:
+    """A long mail."""
+    words = " ".join(sentence(rng).strip() for _ in range(size // 20)).replace("{{", "")
+    html = "".join(f'<p style="margin:0">{line}</p>' for line in words.splitlines())
+    return {"body_html": html[:size], "body_text": words[: size // 2]} if size else {}
+
+
 def envelope(sender: str, to: str) -> Row:
     return {
         "bcc": [],

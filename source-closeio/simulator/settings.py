@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     custom_fields: int = 14  # per object type; 14 shows every kind of field once
     definitions: bool = True  # statuses, pipelines, roles, templates … : a few rows each
     days: int = 365  # how far back the data reaches
+    mail_bytes: int = 0  # how much longer the two bodies of a mail are, as HTML mails are
     # -- the server ---------------------------------------------------------------------------------------
     now: datetime | None = None  # a clock that stands still; None is the real time
     api_key: str = API_KEY

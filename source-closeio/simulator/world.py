@@ -96,14 +96,25 @@ class World:
 
     def _activity(self, kind: str, rng: random.Random) -> Template:
         row = activities.activity(kind, rng)
-        if kind == "CustomActivity" or (kind == "Call" and rng.random() < 0.3):
+        if kind == "Email":
+            row |= activities.bodies(rng, self.settings.mail_bytes)
+        if kind == "CustomActivity":
+            row |= self.custom_values("custom_activity_type", rng)
+        if kind == "Call" and rng.random() < 0.3:
             row |= self.custom_values("activity", rng)
         return Template(row, activities.hidden(kind))
 
     def custom_values(self, owner: str, rng: random.Random) -> Row:
         """`custom.cf_…` keys, present only when set, for some of the fields of an owner."""
-        own = [*self.fields[owner], *self.fields["shared"]]
-        return {f"custom.{each['id']}": objects.custom_value(each, rng) for each in own if rng.random() < 0.5}
+        own = [each for each in self._fields_of(owner) if rng.random() < 0.5]
+        return {f"custom.{each['id']}": objects.custom_value(each, rng) for each in own}
+
+    def _fields_of(self, owner: str) -> list[Row]:
+        shared = [each for each in self.fields["shared"] if owner in {a["object_type"] for a in each["associations"]}]
+        if owner not in ("activity", "custom_activity_type"):
+            return [*self.fields[owner], *shared]
+        typed = owner == "custom_activity_type"
+        return [each for each in self.fields["activity"] if typed == ("custom_activity_type_id" in each)] + shared
 
     def _moments(self, collection: str, templates: Sequence[Template]) -> tuple[array[int], array[int]]:
         count, rng = self.counts[collection], random.Random(f"{self.settings.seed}/{collection}/moments")
@@ -226,14 +237,20 @@ class World:
         return row | self.owner_of_field(owner, number)
 
     def owner_of_field(self, owner: str, number: int) -> Row:
-        if owner == "activity":
-            return {"custom_activity_type_id": self.id("custom_activity", number % 2)}
+        if owner == "activity" and number % 3 < 2:
+            return {"custom_activity_type_id": self.id("custom_activity", number % 3)}
         if owner == "custom_object_type":
             return {"custom_object_type_id": self.id("custom_object_type", 0)}
         if owner == "shared":
-            types = ("lead", "contact", "opportunity")
-            return {"is_shared": True, "associations": [{"object_type": each} for each in types]}
+            return {"is_shared": True, "associations": self._associations(number)}
         return {}
+
+    def _associations(self, number: int) -> list[Row]:
+        if number % 2:
+            activity = {"custom_activity_type_id": self.id("custom_activity", 0), "object_type": "custom_activity_type"}
+            thing = {"custom_object_type_id": self.id("custom_object_type", 0), "object_type": "custom_object_type"}
+            return [{"object_type": "lead"}, activity, thing]
+        return [{"object_type": each} for each in ("lead", "contact", "opportunity")]
 
 
 FIELD_OWNERS: Final = ("lead", "contact", "opportunity", "activity", "custom_object_type", "shared")

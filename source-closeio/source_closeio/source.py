@@ -13,7 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_closeio.access import probe, prove_use
 from source_closeio.config import Config
 from source_closeio.event_log.changes import Changes
-from source_closeio.families.custom_fields import columns, definitions
+from source_closeio.families.custom_fields import columns, definitions, with_ids
 from source_closeio.families.events import UnlistedEventStream
 from source_closeio.http import errors
 from source_closeio.http.api import TIMING, CloseApi
@@ -75,7 +75,7 @@ class SourceCloseio(KitSource[Config, CloseApi]):
         known = {stream.name: stream for stream in STREAMS}
         changes = Changes()
         wanted = [_Wanted.read(each, states) for each in chosen]
-        streams = [known[each.name](api, each.config(config), changes, each.state, each.said) for each in wanted]
+        streams = [each.stream(known[each.name], api, config, changes) for each in wanted]
         # Those that need the event log learn from its stream where that is selected too, so that it is read once.
         is_unlisted = changes.since is not None and EventLog.name not in {each.name for each in wanted}
         unlisted = [UnlistedEventStream(api, config, changes, {})] if is_unlisted else []
@@ -96,21 +96,26 @@ class _Wanted:
     state: Mapping[str, Any]
     said: Mapping[str, Any]
     """What the stream's states say besides, for the next attempt."""
+    chosen: Mapping[str, Any]
+    """The columns in the catalog, with their types."""
     is_incremental: bool
 
     @classmethod
     def read(cls, chosen: ConfiguredAirbyteStream, states: States) -> _Wanted:
         state = states.get(chosen.stream.name, {})
+        columns = chosen.stream.json_schema.get("properties") or {}
         if chosen.sync_mode is SyncMode.incremental:
-            return cls(chosen.stream.name, state, {}, is_incremental=True)
+            return cls(chosen.stream.name, state, {}, columns, is_incremental=True)
         generation = chosen.generation_id
         goes_on = generation is not None and state.get(_GENERATION) == generation
         said = {} if generation is None else {_GENERATION: generation}
-        return cls(chosen.stream.name, state if goes_on else {}, said, is_incremental=False)
+        return cls(chosen.stream.name, state if goes_on else {}, said, columns, is_incremental=False)
 
-    def config(self, config: Config) -> Config:
+    def stream(self, kind: type[CloseStream], api: CloseApi, config: Config, changes: Changes) -> CloseStream:
         """Deleted rows are marked where they can be in the table already."""
-        return replace(config, mark_deleted_rows=config.mark_deleted_rows and self.is_incremental)
+        marks = config.mark_deleted_rows and self.is_incremental
+        own = replace(config, mark_deleted_rows=marks)
+        return kind(api, own, changes, self.state, self.said, self.chosen)
 
 
 def _custom_fields(api: CloseApi) -> Page:
@@ -118,7 +123,8 @@ def _custom_fields(api: CloseApi) -> Page:
     destinations would drop them."""
     client = api.client("custom_fields", api.timing.check_patience)
     try:
-        return [field for page in definitions(client, required=("lead", "contact", "opportunity")) for field in page]
+        pages = definitions(client, required=("lead", "contact", "opportunity"))
+        return with_ids([field for page in pages for field in page])
     except errors.CloseError as error:
         raise errors.no_custom_fields(error) from error
     except AirbyteTracedException as error:
@@ -126,7 +132,4 @@ def _custom_fields(api: CloseApi) -> Page:
 
 
 def _catalog_entry(stream: type[CloseStream], fields: Page) -> AirbyteStream:
-    own: dict[str, Any] = {}
-    for object_type in stream.custom_fields_of:
-        own.update(columns(fields, object_type))
-    return stream.as_airbyte_stream(own)
+    return stream.as_airbyte_stream(columns(fields, stream.custom_fields_of))

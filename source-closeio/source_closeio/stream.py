@@ -54,7 +54,7 @@ class CloseStream(ABC):
     """Destinations keep the row in which it is highest, so it must grow with each version of a row. Empty: the stream
     is put out whole on each sync, without a state."""
     custom_fields_of: ClassVar[tuple[str, ...]] = ()
-    """Object types whose custom fields occur as `custom.cf_...` columns of this stream."""
+    """The owners of the custom fields that occur as `custom.cf_...` columns of this stream."""
     lookback: timedelta = timedelta(0)
     """How far before the saved position a sync starts again."""
     rows_per_window: ClassVar[int] = 2000
@@ -67,12 +67,15 @@ class CloseStream(ABC):
         changes: Changes,
         state: Mapping[str, Any],
         said_in_states: Mapping[str, Any] | None = None,
+        chosen: Mapping[str, Any] | None = None,
     ) -> None:
         self.api = api
         self.config = config
         self.changes = changes
         self.client: Client = api.client(self.name)
         self.said_in_states = said_in_states or {}
+        self.chosen: Mapping[str, Any] = chosen or {}
+        """The columns that the user has chosen, with their types; all, if none is named."""
         self.since = self.events_since(state)
         """From when on the event log is needed; None if it is not."""
         changes.want(self.since, self.kinds if config.mark_deleted_rows else ())

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from source_closeio.families.activities import ActivityStream
 from source_closeio.families.comments import CommentStream
-from source_closeio.families.custom_fields import definitions
+from source_closeio.families.custom_fields import CUSTOM_ACTIVITY, definitions
 from source_closeio.families.custom_objects import each_type
 from source_closeio.families.deletions import DeletionStream
 from source_closeio.families.events import EventStream
@@ -39,7 +39,7 @@ class Leads(SearchStream):
     custom_fields_of = ("lead",)
 
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
-        yield [self.client.get(f"lead/{lead_id}/")]
+        yield [self.client.get(f"lead/{lead_id}/", self.named)]
 
 
 class Contacts(SearchStream):
@@ -62,6 +62,7 @@ class CustomObjects(SearchStream):
 
     name = "custom_objects"
     object_type = "custom_object"
+    is_listed = False  # but for one lead at a time
     custom_fields_of = ("custom_object_type",)
 
     def probe(self) -> None:
@@ -81,7 +82,7 @@ class Activities(ActivityStream):
     name = "activities"
     path = "activity/"
     also = "activity/emailthread/"
-    custom_fields_of = ("activity",)
+    custom_fields_of = (CUSTOM_ACTIVITY, "activity")
 
 
 class CallActivities(ActivityStream):
@@ -89,7 +90,7 @@ class CallActivities(ActivityStream):
 
     name = "call_activities"
     path = "activity/call/"
-    custom_fields_of = ("activity",)
+    custom_fields_of = ("activity",)  # those of no type of custom activity: which ones calls have is not documented
 
 
 class CreatedActivities(ActivityStream):
@@ -104,7 +105,7 @@ class CustomActivityInstances(ActivityStream):
 
     name = "custom_activity_instances"
     path = "activity/custom/"
-    custom_fields_of = ("activity",)
+    custom_fields_of = (CUSTOM_ACTIVITY,)
 
 
 class EmailActivities(ActivityStream):
@@ -197,11 +198,15 @@ class Tasks(TaskStream):
     name = "tasks"
 
 
-class Users(ChangedListStream):
-    """https://developer.close.com/api/resources/users"""
+class Users(ListStream):
+    """https://developer.close.com/api/resources/users
+
+    All of them on each sync: a user may belong to several organizations, and who joins this one keeps an old date.
+    """
 
     name = "users"
     path = "user/"
+    cursor_field = "date_updated"
 
 
 class CustomFields(ChangedListStream):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,13 +110,17 @@ def sync(
     state: list[AirbyteStateMessage] | None = None,
     timing: Timing = TIMING,
     spare_workers: int = 16,
+    columns: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Sync:
-    """Run `read` incrementally for these streams."""
-    chosen = CatalogBuilder()
+    """Run `read` incrementally for these streams; with `columns`, these alone are chosen."""
+    builder = CatalogBuilder()
     for stream in streams:
-        chosen = chosen.with_stream(stream, SyncMode.incremental)
-    return Sync(read(SourceCloseio(timing, spare_workers), config(sim, **changes), chosen.build(), state))
+        builder = builder.with_stream(stream, SyncMode.incremental)
+    chosen = builder.build()
+    for each in chosen.streams:
+        each.stream.json_schema = {} if columns is None else {"type": "object", "properties": columns}
+    return Sync(read(SourceCloseio(timing, spare_workers), config(sim, **changes), chosen, state))
 
 
 def hurry(tries: int) -> Timing:

@@ -49,10 +49,11 @@ class TestDiscover:
         assert "send_as is left out of the catalog" in caplog.text
         assert "Upgrade your plan." in caplog.text
 
-    @pytest.mark.parametrize("kind", ["500", "429-header", "reset", "not-json"])
+    @pytest.mark.parametrize("kind", ["500", "429-header", "reset", "200"])
     def test_leaves_in_what_may_pass(self, close: Close, kind: str) -> None:
         sim = close()
-        sim.fault(Fault(path="send_as", kind=kind, times=None, seconds=0.1))
+        page = "<html>Down for maintenance</html>" if kind == "200" else None
+        sim.fault(Fault(path="send_as", kind=kind, times=None, seconds=0.1, body=page))
 
         assert catalog(sim).keys() == NAMES
 
@@ -95,7 +96,7 @@ class TestCheck:
 
     def test_fails_where_nobody_is_named(self, close: Close) -> None:
         sim = close()
-        sim.fault(Fault(path="me", kind="object", times=None))
+        sim.fault(Fault(path="me", kind="200", body="{}", times=None))
 
         status, message = check(sim)
 

@@ -425,6 +425,38 @@ class TestMergedLeads:
             assert not second.errors
 
 
+@pytest.mark.parametrize("tells", ["the merged event", "the activity"])
+def test_a_merge_that_no_meta_tells_of_moves_the_children_all_the_same(close: Close, tells: str) -> None:
+    sim = close(Settings(leads=2, activities=0, tasks=0, events=0))
+    source, destination = sim.data["lead"].truth
+    note = sim.data["activity"].add(sim.make_activity("Note", date_created=LONG_AGO, lead_id=source), log=False)["id"]
+    first = sync(sim, "note_activities")
+    last = sim.data["activity"].truth[note]["date_updated"]
+    sim.data["activity"].update(note, lead_id=destination, date_updated=last, log=False)
+    if tells == "the activity":
+        merge = {"id": "acti_merge", "lead_id": source, "destination_lead_id": destination}
+        sim.events.write("lead_merge", "updated", merge)
+    else:
+        sim.events.write("lead", "merged", sim.data["lead"].truth[destination])
+
+    second = sync(sim, "note_activities", state=first.state)
+
+    assert table("note_activities", first, second)[note]["lead_id"] == destination
+
+
+def test_a_change_in_the_millisecond_of_a_deletion_is_read(close: Close) -> None:
+    sim = close()
+    (note,) = add(sim)
+    first = sync(sim, "note_activities")
+    events = [sim.events.write("note", action, sim.data["activity"].truth[note]) for action in ("deleted", "created")]
+    sim.data["activity"].update(note, note="back", log=False)
+    sim.data["event"].update(events[1]["id"], date_updated=events[0]["date_updated"], log=False)
+
+    second = sync(sim, "note_activities", state=first.state, lookback_window_hours=0)
+
+    assert table("note_activities", first, second) == sim.data["activity"].truth
+
+
 def test_a_lead_that_is_gone_since_others_were_merged_into_it(close: Close) -> None:
     sim = close(Settings(leads=4, activities=20, tasks=10, events=0))
     streams = ("activities", "tasks", "contacts", "opportunities", "custom_objects")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from simulator import CloseSimulator, Settings
 from source_closeio.streams import STREAMS
 from unit_tests.syncs import Sync, catalog, saved, sync, table
@@ -139,6 +140,24 @@ class TestNeverARowThatExists:
         sim.events.write("contact", "deleted", sim.data["contact"].truth[contact], meta=meta)
 
         assert not marked(sync(sim, "contacts", state=first.state), "contacts")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_activity_of_a_type_that_is_new_in_close(close: Close, is_there: bool) -> None:
+    """The event is of a merge, so the connector has to ask whether the activity is gone."""
+    sim = close(Settings(leads=2, activities=0, tasks=0, events=0))
+    source, destination = sim.data["lead"].truth
+    note = sim.data["activity"].add(sim.make_activity("Note", date_created=LONG_AGO), log=False)
+    first = sync(sim, "activities")
+    if not is_there:
+        sim.data["activity"].delete(note["id"], log=False)
+    meta = {"merge_source_lead_id": source, "merge_destination_lead_id": destination}
+    sim.events.write("activity.telegram", "deleted", note, meta=meta)
+
+    second = sync(sim, "activities", state=first.state)
+
+    assert not second.errors
+    assert (note["id"] in table("activities", first, second)) == is_there
 
 
 def test_both_spellings_of_an_activitys_type_are_known(close: Close) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -23,15 +24,15 @@ def statements(page: str, heading: str) -> list[str]:
 
 
 @pytest.fixture
-def warehouse() -> duckdb.DuckDBPyConnection:
-    made = duckdb.connect()
-    made.execute("""
-        CREATE TABLE custom_fields (id VARCHAR, name VARCHAR, object_type VARCHAR);
-        INSERT INTO custom_fields VALUES ('cf_Aa1', 'Industry', 'lead'), ('cf_Bb2', 'Say "when"', 'lead'),
-            ('cf_Cc3', 'Twice', 'lead'), ('cf_Dd4', 'twice', 'shared'), ('cf_Ee5', 'name', 'lead'),
-            ('cf_Ff6', NULL, 'lead'), ('cf_Gg7', 'Of contacts', 'contact');
-    """)
-    return made
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as made:
+        made.execute("""
+            CREATE TABLE custom_fields (id VARCHAR, name VARCHAR, object_type VARCHAR);
+            INSERT INTO custom_fields VALUES ('cf_Aa1', 'Industry', 'lead'), ('cf_Bb2', 'Say "when"', 'lead'),
+                ('cf_Cc3', 'Twice', 'lead'), ('cf_Dd4', 'twice', 'shared'), ('cf_Ee5', 'name', 'lead'),
+                ('cf_Ff6', NULL, 'lead'), ('cf_Gg7', 'Of contacts', 'contact');
+        """)
+        yield made
 
 
 def columns_of(warehouse: duckdb.DuckDBPyConnection, table: str) -> list[str]:

@@ -228,6 +228,7 @@ class TestCauses:
             (socket.gaierror(socket.EAI_AGAIN, "x"), "the DNS does not answer"),
             (ConnectionRefusedError(111, "secret"), "ConnectionRefusedError: Connection refused"),
             (requests.ConnectionError("secret"), "ConnectionError"),
+            (zlib.error("secret"), "its compression is damaged"),
             (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] secret"), "SSLError"),
         ],
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from simulator import CloseSimulator, Settings
-from unit_tests.syncs import catalog, sync, table
+from unit_tests.syncs import sync, table
 
 Close = Callable[..., CloseSimulator]
 MAY = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -87,15 +87,14 @@ def test_all_users_are_read_whatever_the_start_date(close: Close) -> None:
     assert result.table("users") == sim.data["user"].truth
 
 
-def test_unchanged_users_do_not_come_again(close: Close) -> None:
+def test_a_user_of_another_organization_who_joins_with_an_old_date_comes(close: Close) -> None:
     sim = close(Settings(users=9))
     first = sync(sim, "users")
-    changed = sorted(sim.data["user"].truth)[3]
-    sim.data["user"].update(changed, first_name="Zoë")
+    sim.data["user"].add(sim.make_user(date_created=MAY, date_updated=MAY), log=False)
 
     second = sync(sim, "users", state=first.state)
 
-    assert set(second.table("users")) == {changed}
+    assert table("users", first, second) == sim.data["user"].truth
     assert second.states("users")
 
 
@@ -131,21 +130,3 @@ def test_definitions_that_the_plan_lacks_are_left_out_with_a_warning(close: Clos
         *("shared", "lead", "contact", "opportunity", "activity")
     }
     assert "left out" in result.log
-
-
-def test_discover_types_the_organizations_own_fields(close: Close) -> None:
-    sim = close()
-    ids = {}
-    for kind, multiple in (("number", False), ("date", False), ("datetime", False), ("choices", True), ("user", False)):
-        row = sim.make_custom_field("lead", type=kind, multiple=multiple)
-        ids[kind] = sim.data["custom_field/lead"].add(row, log=False)["id"]
-
-    streams = {name: stream.json_schema["properties"] for name, stream in catalog(sim).items()}
-
-    columns = {kind: streams["leads"][f"custom.{id_}"] for kind, id_ in ids.items()}
-    assert columns["number"]["type"] == ["null", "number"]
-    assert columns["date"]["format"] == "date"
-    assert columns["datetime"]["format"] == "date-time"
-    assert columns["choices"]["type"] == ["null", "array"]
-    assert columns["user"]["type"] == ["null", "string"]
-    assert not any(name.startswith("custom.") for name in streams["tasks"])

@@ -13,6 +13,7 @@ from simulator import TRICKS, FullStorySimulator, Settings
 
 GIVEN = Path(__file__).parent
 CONFIGS = GIVEN / ".run"
+JUNE_2025 = 1_748_736_000.0
 
 
 def start() -> FullStorySimulator:
@@ -27,6 +28,7 @@ def start() -> FullStorySimulator:
     simulator = FullStorySimulator(settings)
     simulator.add_period("2025-01-01", "2025-01-06", hours=24)
     simulator.fill_account()
+    simulator.add_operation(when=JUNE_2025)  # the ids of all others tell when the simulator was started
     return simulator
 
 

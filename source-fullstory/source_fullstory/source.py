@@ -108,11 +108,15 @@ def _is_time(value: Any) -> bool:
 def _check(api: FullStoryApi) -> None:
     """Raises what is wrong. A key's role does not tell whether the account has Data Export; the list does."""
     client = api.client("check", api.timing.check_patience)
+    role = None
     try:
-        role = client.get("/me").get("role")
+        me = client.get("/me")
     except errors.FullStoryError as error:
         logger.warning(f"FullStory does not say whose key it is ({error}); going by what it lets us read.")
-        role = None
+    else:
+        if not me:
+            raise errors.nobody()
+        role = me.get("role")
     if role == "USER":
         raise errors.standard_key()
     if api.config.events_source.by_export:

@@ -78,3 +78,10 @@ def test_a_list_that_is_no_list(account: Account) -> None:
 def test_the_list_may_be_empty(account: Account) -> None:
     account.sim.settings.hide_bundles = True
     assert account.check()["status"] == "SUCCEEDED"
+
+
+def test_a_server_that_answers_nothing_to_everything_is_not_fullstory(account: Account) -> None:
+    account.sim.fault(Fault("", "200", times=None, body="{}"))
+    status = account.check()
+    assert status["status"] == "FAILED"
+    assert "is not FullStory's API" in status["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -21,8 +22,9 @@ def statements(page: str, heading: str) -> list[str]:
 
 
 @pytest.fixture
-def warehouse() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect()
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as made:
+        yield made
 
 
 def test_the_move_from_stitch(warehouse: duckdb.DuckDBPyConnection) -> None:

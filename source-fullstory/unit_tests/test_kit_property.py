@@ -82,14 +82,14 @@ answers = some.tuples(
     ),
     some.one_of(lists.map(json.dumps), values.map(json.dumps), words, echoes),
 )
-changes = some.dictionaries(
+changes: Any = some.just({}) | some.dictionaries(
     some.sampled_from(
         ["start_date", "num_workers", "events_source", "lookback_window_hours", "exclude_fields", "more"]
     ),
     values,
     max_size=2,
 )
-keys = some.just(KEY) | some.just(f" Basic {KEY}\n") | values
+keys = some.sampled_from([KEY, f" Basic {KEY}\n"]) | some.just(KEY) | values
 
 
 def serve(given: list[tuple[int, dict[str, str], str]]) -> Any:

@@ -34,6 +34,8 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
 
     def of(total: int) -> list[int]:
         looks: list[int] = []
+        for left in list(space.SPACE._shares):  # by earlier tests of this process
+            left.close()
 
         def usage(_: str) -> Usage:
             looks.append(held(space.SPACE._shares))

@@ -16,7 +16,7 @@ from typing import Any
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_closeio.event_log.kinds import is_one_of, kind_of
+from source_closeio.event_log.kinds import ACTIVITIES, is_one_of, kind_of
 from source_closeio.event_log.spool import Spool
 from source_closeio.http.errors import NotOffered
 from source_closeio.kit import times
@@ -92,8 +92,8 @@ class Changes:
         meta = _object(event.get("meta"))
         # All events of a merge have it, whatever they are about.
         destination = meta.get("merge_destination_lead_id") and str(meta["merge_destination_lead_id"])
-        if destination:
-            _keep_latest(self._merged_into, destination, moment)
+        if into := destination or _merged_into(event, kind):
+            _keep_latest(self._merged_into, into, moment)
         if action == "deleted":
             self._note_deletion(event, kind, id_, moment, destination)
         elif action == "merged" and meta.get("merge_source_lead_id"):
@@ -135,7 +135,7 @@ class Changes:
         return False
 
     def touched(self, kinds: tuple[str, ...], since: datetime) -> list[str]:
-        """The ids of objects of these kinds that were created or changed, and not deleted."""
+        """The ids of objects of these kinds that were created or changed, and not deleted since."""
         found = [ids for kind, ids in self._touched.items() if is_one_of(kind, kinds)]
         return [
             id_ for ids in found for id_, moment in ids.items() if moment >= since and not self._is_gone(id_, moment)
@@ -168,8 +168,9 @@ class Changes:
         yield list(merges.values())
 
     def _is_gone(self, id_: str, touched: datetime) -> bool:
+        """Moments are cut to milliseconds: of two events of one moment none is known to be the later one."""
         gone = self._gone.get(id_)
-        return gone is not None and gone >= touched
+        return gone is not None and gone > touched
 
     def _as_deletion(self, kind: str, row: Mapping[str, Any]) -> Deletion | None:
         """None if a later event is about the object: it was deleted twice, or is back."""
@@ -178,6 +179,15 @@ class Changes:
         if self._gone[id_] > moment or (back and back > moment):
             return None
         return Deletion(kind, id_, moment, row["last"], is_certain=not row["is_of_merge"] and back != moment)
+
+
+def _merged_into(event: Mapping[str, Any], kind: str) -> str | None:
+    """The lead that another was merged into, where no meta tells: the merge's activity names it, too, and changes once
+    more when all that belongs to the other has moved."""
+    if kind == ACTIVITIES["lead_merge"]:
+        lead = _object(event.get("data")).get("destination_lead_id")
+        return str(lead) if lead else None
+    return str(event.get("object_id")) if (kind, event.get("action")) == ("lead", "merged") else None
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
+from source_closeio.event_log.changes import Deletion
 from source_closeio.event_log.kinds import ACTIVITIES
 from source_closeio.families.changed_rows import DELETED_AT, FollowingStream
 from source_closeio.http.api import Params
-from source_closeio.http.errors import NotOffered, Refused
+from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.dense import by_all_leads
 from source_closeio.paging.keyset import KeysetWalk
@@ -29,7 +31,7 @@ _ALL = "activity/"
 _PARTS = {kind: part for part, kind in ACTIVITIES.items()}
 _THREAD = ACTIVITIES["emailthread"]
 _TRANSCRIBED = ("Call", "Meeting")
-_TRANSCRIPTS = "id,recording_transcript,voicemail_transcript,transcripts"
+_TRANSCRIPTS = ("recording_transcript", "voicemail_transcript", "transcripts")
 """Fields that come only when asked for (changelog of 2023-10-26 and 2025-08-14); then no others come."""
 
 
@@ -43,7 +45,12 @@ class ActivityStream(FollowingStream):
     also: str | None = None
     """A second list to read for the same windows, where the first leaves rows out: the list of all types answers
     an Email per message unless it is asked for threads *instead*, so email threads come from their own list."""
+    needed_fields = ("_type", "lead_id")
     rows_per_window = 20 * _LIMIT
+
+    @classmethod
+    def listed_fields(cls) -> list[str]:
+        return [name for name in super().listed_fields() if name not in _TRANSCRIPTS]
 
     @property
     def probe_path(self) -> str:
@@ -86,6 +93,15 @@ class ActivityStream(FollowingStream):
     def kinds(self) -> tuple[str, ...]:
         return ("activity.",) if self.path == _ALL else (ACTIVITIES[self.path.removeprefix(_ALL).rstrip("/")],)
 
+    def exists(self, deletion: Deletion) -> bool:
+        """A type that is newer than this connector has no path that we know: then the list of all types tells."""
+        if deletion.kind in _PARTS:
+            return super().exists(deletion)
+        try:
+            return bool(self.client.get_list(_ALL, {"id__in": deletion.id, "_limit": 1})["data"])
+        except (Missing, NotOffered, Refused):
+            return True
+
     def path_of(self, kind: str) -> str:
         return f"{_ALL}{_PARTS[kind]}/"
 
@@ -103,7 +119,7 @@ class ActivityStream(FollowingStream):
         yield from self._by_id(_ALL, rest, single)
 
     def _by_id(self, path: str, ids: list[str], one_at: Mapping[str, str] | None = None) -> Iterator[Page]:
-        return rows_by_id(self.client, path, [id_ for id_ in ids if id_ not in self.noted], one_at=one_at)
+        return rows_by_id(self.client, path, [id_ for id_ in ids if id_ not in self.noted], self.named, one_at)
 
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
         yield from self._walk(self.path, {"lead_id": lead_id}, None, None).pages()
@@ -111,20 +127,28 @@ class ActivityStream(FollowingStream):
 
     def _with_transcripts(self, page: Page) -> Page:
         """The page with its calls' and meetings' transcripts, which take one more request."""
-        if not self.config.include_transcripts:
+        if not self.config.include_transcripts or not self._transcripts:
             return page
         rows = {row["id"]: row for row in page if row.get("_type") in _TRANSCRIBED and DELETED_AT not in row}
         single = {id_: f"{_ALL}{row['_type'].lower()}/" for id_, row in rows.items()}
-        for found in rows_by_id(self.client, self.path, list(rows), _TRANSCRIPTS, single):
+        fields = {"_fields": ",".join(("id", *self._transcripts))}
+        for found in rows_by_id(self.client, self.path, list(rows), fields, single, is_extra=True):
             for row in found:
                 rows[row["id"]].update(row)
         return page
+
+    @cached_property
+    def _transcripts(self) -> list[str]:
+        """Those to ask for: all, unless some of this type's are deselected."""
+        own = [name for name in super().listed_fields() if name in _TRANSCRIPTS]
+        wanted = [name for name in own if name in self.chosen]
+        return wanted if self.chosen and wanted != own else list(_TRANSCRIPTS)
 
     def _walk(self, path: str, filters: Params, low: datetime | None, high: datetime | None) -> KeysetWalk:
         return KeysetWalk(
             client=self.client,
             path=path,
-            params=filters,
+            params={**self.named, **filters},
             key=self.window_field,
             newest_first=True,
             limit=_LIMIT,

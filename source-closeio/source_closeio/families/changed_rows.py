@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from source_closeio.event_log.changes import Deletion
 from source_closeio.event_log.log_pages import LATE, is_offered, oldest_event
+from source_closeio.families.columns import ColumnTypes, fields_to_name
+from source_closeio.http.api import Params
 from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit import times
 from source_closeio.kit.contract import Estimate, Page
@@ -42,9 +44,15 @@ class FollowingStream(CloseStream):
     cursor_field = "date_updated"
     late: ClassVar[timedelta] = LATE
     """How far before its position in the event log a sync starts again."""
+    needed_fields: ClassVar[tuple[str, ...]] = ("lead_id",)
+    """What reading needs besides key, cursor and window field, be it deselected or not."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        own = (*self.primary_key, self.cursor_field, self.window_field, *self.needed_fields)
+        self.fields = fields_to_name(self.chosen, self.listed_fields() if self.chosen else (), own)
+        """What requests name; empty where they give everything."""
+        self._column_types = ColumnTypes(self.name, self.chosen)
         self._begins_anew = False
         self._pending = False
         self._position: datetime | None = None
@@ -66,6 +74,16 @@ class FollowingStream(CloseStream):
         schema = super().json_schema()
         schema["properties"][DELETED_AT] = _DELETED_AT_TYPE
         return schema
+
+    @classmethod
+    def listed_fields(cls) -> list[str]:
+        """The fields that Close has in its lists, as far as they are declared."""
+        return [name for name in cls.json_schema()["properties"] if name != DELETED_AT]
+
+    @property
+    def named(self) -> Params:
+        """The parameter that names the fields, for lists and single objects, which document it."""
+        return {"_fields": ",".join(self.fields)} if self.fields else {}
 
     def open(self, state: Mapping[str, Any]) -> None:
         position = times.parse_or_none(state.get(POSITION))
@@ -119,6 +137,12 @@ class FollowingStream(CloseStream):
     def _changes_are_next(self) -> bool:
         return self._pending and self.changes.is_over and self.frontier.low_water() is None
 
+    def read_slice(self, stream_slice: Slice) -> Iterator[Page | Estimate]:
+        for page in super().read_slice(stream_slice):
+            if isinstance(page, list):
+                self._column_types.look_at(page)
+            yield page
+
     def read_window(self, window: Window) -> Iterator[Page | Estimate]:
         for page in self.rows_of(window):
             if self._pending and isinstance(page, list) and len(self.noted) < _MOST_NOTED:
@@ -162,16 +186,7 @@ class FollowingStream(CloseStream):
     def _is_gone(self, deletion: Deletion) -> bool:
         """What this sync has seen itself, and what the log is not certain of, is asked for: it may be there."""
         was_seen = deletion.id in self.noted or len(self.noted) >= _MOST_NOTED
-        return (deletion.is_certain and not was_seen) or not self._exists(deletion)
-
-    def _exists(self, deletion: Deletion) -> bool:
-        try:
-            self.client.get(f"{self.path_of(deletion.kind)}{deletion.id}/")
-        except Missing:
-            return False
-        except (NotOffered, Refused):
-            return True  # or not: it is not removed, as long as nothing tells
-        return True
+        return (deletion.is_certain and not was_seen) or not self.exists(deletion)
 
     def _is_wanted(self, row: Mapping[str, Any]) -> bool:
         """Rows before the start date are not read, changed or not."""
@@ -179,6 +194,16 @@ class FollowingStream(CloseStream):
         return start is None or moment is None or moment >= start
 
     # for subclasses
+
+    def exists(self, deletion: Deletion) -> bool:
+        """Does Close still have it?"""
+        try:
+            self.client.get(f"{self.path_of(deletion.kind)}{deletion.id}/")
+        except Missing:
+            return False
+        except (NotOffered, Refused):
+            return True  # or not: it is not removed, as long as nothing tells
+        return True
 
     @abstractmethod
     def rows_of(self, window: Window) -> Iterator[Page | Estimate]:

@@ -17,6 +17,8 @@ from source_closeio.paging.pages import offset_pages
 
 # The shared ones first: should another list repeat one, the row that has the associations stays.
 OBJECT_TYPES = ("shared", "lead", "contact", "opportunity", "activity", "custom_object_type")
+CUSTOM_ACTIVITY = "custom_activity_type"
+_EVERYTHING = frozenset((*OBJECT_TYPES, CUSTOM_ACTIVITY))
 _LIMIT = 1000
 
 _COLUMN_TYPES: Mapping[str, dict[str, Any]] = {
@@ -48,14 +50,38 @@ def definitions(client: Client, required: Sequence[str] = ()) -> Iterator[Page]:
         logger.warning(f"{client.stream}: some definitions are left out. {refusal}")
 
 
-def columns(fields: Page, object_type: str) -> dict[str, Any]:
-    """The properties that an object type's own fields add to its schema, and those that are shared: these everywhere,
-    for what Close calls the object types in `associations` is not documented."""
-    owners = (object_type, "shared")
-    return {f"custom.{field['id']}": _column(field) for field in fields if field["object_type"] in owners}
+def with_ids(fields: Page) -> Page:
+    """The definitions that can become columns."""
+    usable = [field for field in fields if field.get("id") and isinstance(field["id"], str)]
+    if len(usable) < len(fields):
+        logger.warning(f"{len(fields) - len(usable)} custom fields are no columns: Close gives them without an id.")
+    return usable
+
+
+def columns(fields: Page, owners: Sequence[str]) -> dict[str, Any]:
+    """The properties that the fields of these owners add to a schema."""
+    return {f"custom.{field['id']}": _column(field) for field in fields if not _owners(field).isdisjoint(owners)}
+
+
+def _owners(field: Mapping[str, Any]) -> frozenset[str]:
+    """The objects that have the field, as `associations` name them."""
+    object_type = field["object_type"]
+    if object_type == "shared":
+        return _associated(field.get("associations"))
+    if object_type == "activity":
+        return frozenset({CUSTOM_ACTIVITY} if field.get("custom_activity_type_id") else {CUSTOM_ACTIVITY, object_type})
+    return frozenset({object_type})
+
+
+def _associated(associations: Any) -> frozenset[str]:
+    if not isinstance(associations, list):
+        return _EVERYTHING  # too many columns rather than none
+    named = (str(each.get("object_type")) for each in associations if isinstance(each, dict))
+    return frozenset(name.partition("/")[0] for name in named)
 
 
 def _column(field: Mapping[str, Any]) -> dict[str, Any]:
     value = _COLUMN_TYPES.get(str(field.get("type")), _TEXT)
     column = {"type": ["null", "array"], "items": value} if field.get("accepts_multiple_values") else dict(value)
-    return {**column, "title": field.get("name")}
+    name = field.get("name")
+    return {**column, "title": name} if isinstance(name, str) else column

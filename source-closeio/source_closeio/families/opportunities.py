@@ -56,7 +56,7 @@ class OpportunityStream(FollowingStream):
         return KeysetWalk(
             client=self.client,
             path=_PATH,
-            params={"_order_by": self.cursor_field, **filters},
+            params={"_order_by": self.cursor_field, **self.named, **filters},
             key=self.cursor_field,
             newest_first=False,
             limit=_LIMIT,

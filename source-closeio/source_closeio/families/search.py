@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from source_closeio.families.changed_rows import DELETED_AT, FollowingStream
-from source_closeio.http.errors import NotOffered, Refused
+from source_closeio.families.changed_rows import FollowingStream
+from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit.contract import Estimate, Page
 from source_closeio.paging.pages import SAFE_LIMIT, offset_pages
 from source_closeio.paging.query import SEARCH_LIMIT, Query
 from source_closeio.paging.search_walk import SearchWalk
 from source_closeio.paging.windows import Window
 
+_MOST_FIELDS = 90  # from some 110 on, "List is too long." was seen
+_MOST_NAMED = 50
 _INDEX_LAG = timedelta(minutes=10)  # not documented; assumed generously
+
+logger = logging.getLogger("airbyte")
 
 
 class SearchStream(FollowingStream):
     """Objects of one type, by `date_updated`."""
 
     object_type: ClassVar[str]
+    is_listed: ClassVar[bool] = True
+    """Is there a list of these objects, with all their fields?"""
+    needed_fields = ("date_created",)
     lookback = _INDEX_LAG
     late = _INDEX_LAG  # so long a search may still find what was deleted, which has to be marked once more then
     rows_per_window = 20 * SEARCH_LIMIT
@@ -45,10 +53,31 @@ class SearchStream(FollowingStream):
         return [{}]
 
     def pages_of_lead(self, lead_id: str) -> Iterator[Page]:
-        return offset_pages(self.client, f"{self.object_type}/", {"lead_id": lead_id}, SAFE_LIMIT)
+        return offset_pages(self.client, f"{self.object_type}/", {"lead_id": lead_id, **self.named}, SAFE_LIMIT)
 
     def _fields(self) -> list[str]:
-        return [*(name for name in self.json_schema()["properties"] if name != DELETED_AT), "custom"]
+        """What a search names: it gives nothing else. It refuses long lists, so custom fields are not named singly."""
+        if self.fields:
+            return [name for name in self.fields if not name.startswith("custom.")]
+        declared = self.listed_fields()
+        added = self.api.once(f"fields of {self.object_type}", self._added_fields)
+        return [*declared, *added[: _MOST_FIELDS - len(declared)], "custom"]
+
+    def _added_fields(self) -> list[str]:
+        """Fields that Close has and this version does not know."""
+        if not self.is_listed:
+            return []
+        try:
+            rows = self.client.get_list(f"{self.object_type}/", {"_limit": 1})["data"]
+        except (Missing, NotOffered, Refused):
+            return []
+        known = {*self.listed_fields(), "custom"}
+        added = [name for row in rows for name in row if name not in known and not name.startswith("custom.")]
+        if added:
+            more = f" and {len(added) - _MOST_NAMED} more" if len(added) > _MOST_NAMED else ""
+            named = ", ".join(added[:_MOST_NAMED])
+            logger.info(f"{self.name}: Close has fields that this version does not declare: {named}{more}")
+        return added
 
     def _read_query(self, query: Query, window: Window, *, may_split: bool) -> Iterator[Page | Estimate]:
         walk = SearchWalk(

@@ -32,6 +32,7 @@ _EVER = Window(datetime(1970, 1, 1, tzinfo=UTC), None)
 class TaskStream(FollowingStream):
     """Tasks of every type: without `_type=all` Close answers lead tasks only."""
 
+    needed_fields = ("date_created", "lead_id")
     rows_per_window = 10 * _LIMIT
     lookback = timedelta(minutes=1)  # for rows that were being written when the last sync began
 
@@ -71,10 +72,11 @@ class TaskStream(FollowingStream):
         return undated
 
     def _walk(self, window: Window, filters: Params) -> KeysetWalk:
+        updated = _updated(window.start, window.end)
         return KeysetWalk(
             client=self.client,
             path=_PATH,
-            params={"_type": "all", "_order_by": "date_created", **_updated(window.start, window.end), **filters},
+            params={"_type": "all", "_order_by": "date_created", **self.named, **updated, **filters},
             key="date_created",
             newest_first=False,
             limit=_LIMIT,

@@ -79,7 +79,7 @@ class CloseApi:
             self.me(client)
             if not self.clock.is_known:  # it goes by a Date that is off only when a second one agrees
                 client.get("me/")
-        except errors.CloseError:
+        except (errors.CloseError, transport.TooLarge):
             return
         except AirbyteTracedException as error:
             if error.failure_type is FailureType.config_error:
@@ -178,13 +178,15 @@ class Client:
         """Like get, for a page of a list: the answer holds `data`, a list.
 
         Filters too long for a URL go as a POST that says it is a GET, as
-        https://developer.close.com/topics/filter-parameters describes. Raises TooLarge, too.
+        https://developer.close.com/topics/filter-parameters describes. Those by date count only in the URL [seen].
+        Raises TooLarge, too.
         """
         rows = params["_limit"]
         if sum(len(f"{name}={value}&") for name, value in params.items()) <= _LONGEST_QUERY:
             return self._send(_Request("GET", path, params=params, rows=rows), _expect_list)
-        body = {"_params": params}
-        return self._send(_Request("POST", path, json_body=body, headers=_AS_GET, rows=rows), _expect_list)
+        dates = {name: value for name, value in params.items() if name.startswith("date_")} or None
+        rest = {name: value for name, value in params.items() if not name.startswith("date_")}
+        return self._send(_Request("POST", path, dates, {"_params": rest}, _AS_GET, rows), _expect_list)
 
     def search(self, body: Body) -> Body:
         """A page of Advanced Filtering (https://developer.close.com/api/resources/advanced-filtering/search). Raises

@@ -21,6 +21,8 @@ from source_closeio.kit.errors import ApiError, as_text, config_error, defect, q
 from source_closeio.kit.retry import GivenUp
 from source_closeio.kit.transport import TooLarge
 
+_AGAIN = "Try again; if it goes on, report it with this message."
+
 
 class CloseError(ApiError):
     """An answer of Close's that is no success."""
@@ -160,8 +162,10 @@ def as_sentence(error: Exception) -> AirbyteTracedException:
         return config_error(
             f"There is no Close API at this address ({error}). Leave the API address out for Close's own."
         )
-    if not isinstance(error, AirbyteTracedException):
+    if isinstance(error, NotOffered):
         return config_error(str(error))
+    if not isinstance(error, AirbyteTracedException):
+        return system_error(f"Close did not take a request of this check: {error}. {_AGAIN}", str(error))
     if error.failure_type is not FailureType.transient_error:
         return error
     return transient_error(

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
-from threading import Lock
 from typing import Any
 
 import orjson
 
-_DEEPEST = 5000
+# For good, because it holds for all threads: one that lowered it again would lower it under another. orjson reads 1,024
+# levels, and what is read has to be written.
+sys.setrecursionlimit(max(5000, sys.getrecursionlimit()))
 _LONG_NUMBER = re.compile(rb"[:,\[]\s*-?[0-9]{19}")
 """What orjson may round: it reads integers beyond 64 bits as floats, silently."""
-
-_recursion = Lock()
-"""The limit is of the process, and a second thread would take the first one's for the one to go back to."""
 
 
 class NotJson(ValueError):
@@ -57,14 +55,4 @@ def dump_line(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # an integer beyond 64 bits, or nested more than 254 deep
-        return _dump_anything(value) + b"\n"
-
-
-def _dump_anything(value: Any) -> bytes:
-    with _recursion:
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(_DEEPEST)  # orjson reads 1,024 levels
-        try:
-            return json.dumps(value, separators=(",", ":")).encode()
-        finally:
-            sys.setrecursionlimit(limit)
+        return json.dumps(value, separators=(",", ":")).encode() + b"\n"

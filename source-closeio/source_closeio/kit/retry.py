@@ -17,16 +17,13 @@ class Retry(Exception):
     """This try failed in a way that time may mend.
 
     `wait` is how many seconds the server asked to wait; `throttled` that it did so by a rate limit (429), which is no
-    failed try. `answer` is what came, if it came whole: when it comes again, time does not mend it.
+    failed try.
     """
 
-    def __init__(
-        self, problem: str, wait: float | None = None, *, throttled: bool = False, answer: bytes | None = None
-    ) -> None:
+    def __init__(self, problem: str, wait: float | None = None, *, throttled: bool = False) -> None:
         self.problem = problem
         self.wait = wait
         self.throttled = throttled
-        self.answer = None if answer is None else hash(answer)
         super().__init__(problem)
 
 
@@ -95,14 +92,10 @@ class Tries:
     throttles: int = 0
     began: float = 0.0
     throttled_since: float | None = None
-    answer: int | None = None
-    repeats: bool = False
 
     def pause_after(self, retry: Retry) -> float:
         """Count a failed try; how many seconds to wait for the next one."""
         now = time.monotonic()
-        self.repeats = retry.answer is not None and retry.answer == self.answer
-        self.answer = retry.answer
         self.throttles += retry.throttled
         self.failures += not retry.throttled
         self.throttled_since = (self.throttled_since or now) if retry.throttled else None
@@ -115,8 +108,7 @@ class Tries:
         held = now - self.throttled_since if self.throttled_since else 0.0
         too_long = pause > self.patience.longest_wait
         spent = now - self.began > self.patience.seconds
-        tried = self.repeats or self.failures >= self.patience.tries
-        if too_long or spent or tried or held > self.patience.throttled_seconds:
+        if too_long or spent or self.failures >= self.patience.tries or held > self.patience.throttled_seconds:
             tries = self.failures + self.throttles
             raise GivenUp(retry.problem, tries, now - self.began, pause if too_long else None) from retry
 

@@ -10,7 +10,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -98,11 +99,6 @@ def body(response: requests.Response, most_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def is_whole(headers: Mapping[str, str]) -> bool:
-    """Does the answer say where it ends? Else it ends where the connection does, and may be a part."""
-    return "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "")
-
-
 def error_body(response: requests.Response) -> bytes:
     """The beginning of the body of an answer that is no success."""
     pieces: list[bytes] = []
@@ -123,6 +119,8 @@ def root_cause(error: BaseException) -> str:
         return f"the certificate is not trusted: {getattr(error, 'verify_message', 'it is for another host')}"
     if isinstance(error, ssl.SSLError):
         return f"{type(error).__name__}: {getattr(error, 'reason', None) or 'TLS'}"
+    if isinstance(error, zlib.error):
+        return "its compression is damaged"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{type(error).__name__}: {os.strerror(error.errno)}"
     return type(error).__name__

@@ -21,19 +21,25 @@ logger = logging.getLogger("airbyte")
 
 
 def rows_by_id(
-    client: Client, path: str, ids: Sequence[str], fields: str | None = None, one_at: Mapping[str, str] | None = None
+    client: Client,
+    path: str,
+    ids: Sequence[str],
+    params: Mapping[str, str],
+    one_at: Mapping[str, str] | None = None,
+    *,
+    is_extra: bool = False,
 ) -> Iterator[Page]:
-    """The rows of the list at `path` with these ids, as far as they still exist; `fields` asks for these only.
+    """The rows of the list at `path` with these ids, as far as they still exist.
 
-    `one_at` says for which ids a single row is found elsewhere than under `path`.
+    `one_at` says for which ids a single row is found elsewhere than under `path`. `is_extra`: they are known already,
+    and only lack some fields.
     """
-    params = {"_fields": fields} if fields else {}
     waiting = list(ids)
     while waiting:
         size = client.ids_at_once.get(path, _SIZES[0])
         some, rest = waiting[:size], waiting[size:]
         if size == 1:
-            rows = _one(client, (one_at or {}).get(some[0], path), some[0], params)
+            rows = _one(client, (one_at or {}).get(some[0], path), some[0], params, is_extra=is_extra)
         else:
             try:
                 rows = _several(client, path, some, params)
@@ -55,10 +61,10 @@ def _several(client: Client, path: str, ids: Sequence[str], params: Mapping[str,
     return rows
 
 
-def _one(client: Client, path: str, id_: str, params: Mapping[str, str]) -> Page:
+def _one(client: Client, path: str, id_: str, params: Mapping[str, str], *, is_extra: bool) -> Page:
     try:
         return [client.get(f"{path}{id_}/", params)]
     except (Refused, Missing, NotOffered) as error:
-        if not params:  # else the row is there, only without these fields
+        if not is_extra:
             client.leave_out(error)
         return []

@@ -213,7 +213,7 @@ class Client:
         with self.api.asking_time:  # one stream for all
             for _ in range(2):
                 if not self.api.clock.is_known:
-                    with suppress(errors.FullStoryError, GivenUp):
+                    with suppress(errors.FullStoryError, transport.TooLarge, GivenUp):
                         self.persist("/me", self.api.limiter("/me"), exchange, ONE_TRY)
 
     def order(self, path: str, body: Body) -> Body:

@@ -21,6 +21,7 @@ from source_fullstory.kit.errors import ApiError, as_text, config_error, defect,
 from source_fullstory.kit.retry import GivenUp
 from source_fullstory.kit.transport import TooLarge
 
+_AGAIN = "Try again; if it goes on, report it with this message."
 _QUOTA_SECONDS = 3600
 """Limits by the second and by the minute never ask to wait for so long."""
 
@@ -60,6 +61,10 @@ def wrong_key(endpoint: str) -> AirbyteTracedException:
         "account's data is in Europe, set the region to Europe.",
         f"{endpoint} answered 401",
     )
+
+
+def nobody() -> AirbyteTracedException:
+    return config_error("What answers at this address is not FullStory's API: it does not say whose key it is.")
 
 
 def standard_key() -> AirbyteTracedException:
@@ -175,4 +180,4 @@ def as_sentence(error: Exception) -> AirbyteTracedException:
         return config_error(
             f"There is no FullStory API at this address ({error}). Leave the API address out for FullStory's own."
         )
-    return config_error(str(error))
+    return system_error(f"FullStory did not take a request of this check: {error}. {_AGAIN}", str(error))
