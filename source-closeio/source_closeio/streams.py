@@ -199,15 +199,11 @@ class Tasks(TaskStream):
     name = "tasks"
 
 
-class Users(ListStream):
-    """https://developer.close.com/api/resources/users
-
-    All of them on each sync: a user may belong to several organizations, and who joins this one keeps an old date.
-    """
+class Users(ChangedListStream):
+    """https://developer.close.com/api/resources/users"""
 
     name = "users"
     path = "user/"
-    cursor_field = "date_updated"
 
 
 class CustomFields(ChangedListStream):
