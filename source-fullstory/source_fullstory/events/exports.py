@@ -22,7 +22,8 @@ from source_fullstory.files.download import Download
 from source_fullstory.files.space import Share
 from source_fullstory.files.spool import Spool
 from source_fullstory.http import errors
-from source_fullstory.http.api import Answered, Body, Client
+from source_fullstory.http.api import Answered, Client
+from source_fullstory.kit.answers import Body
 from source_fullstory.kit.retry import GivenUp
 from source_fullstory.rows.unpack import NotRows
 
