@@ -96,6 +96,23 @@ def test_the_cursor_of_a_marked_row_is_not_below_that_of_its_last_version(close:
     assert not table("tasks", first, sync(sim, "tasks", state=first.state))
 
 
+def test_a_row_that_was_touched_in_the_millisecond_of_its_deletion_goes(close: Close) -> None:
+    """Events have milliseconds, rows microseconds; a key without admin rights does not see the last version."""
+    sim = close(Settings(leads=0, activities=0, tasks=0, events=0))
+    touched = datetime.now(UTC).replace(microsecond=358_352)
+    lead = sim.data["lead"].add(sim.make_lead(date_updated=touched), log=False)["id"]
+    first = sync(sim, "leads")
+    row = sim.data["lead"].delete(lead, log=False)
+    event = sim.events.write("lead", "deleted", row)
+    cut = touched.replace(tzinfo=None).isoformat(timespec="milliseconds")
+    sim.data["event"].update(event["id"], previous_data=None, date_updated=cut, log=False)
+
+    second = sync(sim, "leads", state=first.state)
+
+    assert marked(second, "leads")
+    assert not table("leads", first, second)
+
+
 class TestNeverARowThatExists:
     """What is back, or was only moved, stays in the table."""
 

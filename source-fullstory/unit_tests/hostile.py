@@ -39,7 +39,7 @@ def byte_by_byte(answer: bytes, seconds: float = 0.2) -> Iterator[bytes]:
 
 
 def endless_rows(request: bytes) -> Iterator[bytes]:
-    """For every list of either API, which never ends; not so fast that a list which shifts for ever is soon given up."""
+    """For every list of either API, which never ends; slow enough that one which shifts for ever is not given up soon."""
     time.sleep(0.05)
     rows = [{"id": f"{os.urandom(8).hex()}", "text": "x" * 2300} for _ in range(100)]
     body = {"data": rows, "results": rows, "has_more": True, "next_page_token": os.urandom(8).hex(), "id": "1"}

@@ -28,6 +28,7 @@ _DELETED_AT_TYPE = {
     "format": "date-time",
     "airbyte_type": "timestamp_with_timezone",
 }
+_EVENTS_PRECISION = timedelta(milliseconds=1)
 _MOST_NOTED = 20_000  # some 3 MB, in each of many streams
 
 logger = logging.getLogger("airbyte")
@@ -178,8 +179,10 @@ class FollowingStream(CloseStream):
             yield [row for row in rows if self._is_wanted(row)]
 
     def _deleted_row(self, deletion: Deletion) -> dict[str, Any]:
-        """The last version. Its cursor is not below any that was put out, so it wins wherever rows are compared."""
-        changed = times.parse_or_none(deletion.last_version.get(self.cursor_field)) or deletion.moment
+        """The last version. Its cursor is not below any that was put out, so it wins wherever rows are compared: a lead
+        is touched by the deletion of its contacts in the millisecond that its own event is cut to."""
+        known = times.parse_or_none(deletion.last_version.get(self.cursor_field))
+        changed = known or deletion.moment + _EVENTS_PRECISION
         moments = {self.cursor_field: max(changed, deletion.moment), DELETED_AT: deletion.moment}
         return {**deletion.last_version, "id": deletion.id, **{name: times.to_text(at) for name, at in moments.items()}}
 
