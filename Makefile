@@ -74,6 +74,10 @@ format: .venv/installed  ## Mend what can be mended: ruff, and the layout of JSO
 	@$(BIN)/ruff format
 	@$(BIN)/python scripts/format_json.py
 
+.PHONY: twins
+twins: .venv/installed  ## Copy kit/ and what else both have to the other connector: make twins FROM=source-closeio
+	@$(BIN)/python scripts/check_twins.py --copy "$(or $(FROM),$(error Say which is right: make twins FROM=source-closeio))"
+
 .PHONY: types
 types: .venv/installed  ## mypy --strict
 	@$(BIN)/mypy scripts simkit

@@ -1,7 +1,7 @@
 """Compare the files that both connectors have: byte for byte the same, but for the connector's name.
 
 The images are independent, so what they share exists twice: all of the folder kit/, its tests, and the files in TWINS.
-A fix in one goes into the other.
+A fix in one goes into the other: `python scripts/check_twins.py --copy source-closeio` makes the other's like these.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ TWINS = (
     "acceptance-test-config.yml",
     "source_{name}/__main__.py",
     "source_{name}/run.py",
+    "unit_tests/forgotten.py",
     "unit_tests/hostile.py",
     "unit_tests/test_configured_catalog.py",
     "unit_tests/test_derived.py",
     "unit_tests/test_form.py",
+    "unit_tests/test_house.py",
+    "unit_tests/test_imports.py",
     "integration_tests/airbyte.py",
     "integration_tests/cat.py",
     "integration_tests/cat_files.py",
@@ -62,8 +65,27 @@ def difference(twin: str) -> str:
     return "".join(unified_diff(lines(FIRST, twin), lines(SECOND, twin), first, second))
 
 
+def copy(name: str, other: str) -> None:
+    """Make the other connector's files like this one's; what only the other has is removed."""
+    for twin in twins():
+        source, target = (REPO / f"source-{each}" / twin.format(name=each) for each in (name, other))
+        if not source.exists():
+            target.unlink()
+        elif lines(name, twin) != lines(other, twin):
+            text = source.read_text("utf-8").replace(name, other).replace(name.capitalize(), other.capitalize())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, "utf-8")
+
+
 def main() -> None:
     """Print what differs; the exit status says whether anything does."""
+    match sys.argv[1:]:
+        case ["--copy", "source-closeio"]:
+            copy(FIRST, SECOND)
+        case ["--copy", "source-fullstory"]:
+            copy(SECOND, FIRST)
+        case [_, *_]:
+            sys.exit(f"usage: {sys.argv[0]} [--copy source-{FIRST}|source-{SECOND}]")
     found = twins()
     differences = [difference(twin) for twin in found]
     print(*filter(None, differences), sep="\n", end="")

@@ -1,7 +1,8 @@
 """WHAT Close has: one class per stream, and the one ordered registry.
 
-To add a stream: a class here, schemas/<name>.json, sample data in the simulator, and a row in the README's table;
-the tests over STREAMS insist on the rest. HOW Close behaves stands in families/.
+To add a stream: a class here, schemas/<name>.json, sample data in the simulator, a row in docs/streams.md, and lines in
+integration_tests/*.json; the tests over STREAMS insist on each. CONTRIBUTING.md says which base class suits which API.
+HOW Close behaves stands in families/.
 """
 
 from __future__ import annotations
@@ -198,15 +199,11 @@ class Tasks(TaskStream):
     name = "tasks"
 
 
-class Users(ListStream):
-    """https://developer.close.com/api/resources/users
-
-    All of them on each sync: a user may belong to several organizations, and who joins this one keeps an old date.
-    """
+class Users(ChangedListStream):
+    """https://developer.close.com/api/resources/users"""
 
     name = "users"
     path = "user/"
-    cursor_field = "date_updated"
 
 
 class CustomFields(ChangedListStream):

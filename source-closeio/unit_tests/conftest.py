@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteStream
 from simulator import CloseSimulator, Settings
+from unit_tests import forgotten
 from unit_tests.syncs import catalog
+
+
+def pytest_sessionstart() -> None:
+    """One sentence, instead of the failures of all tests that discover."""
+    if missing := forgotten.schemas():
+        pytest.exit("\n".join(missing), returncode=1)
 
 
 @pytest.fixture

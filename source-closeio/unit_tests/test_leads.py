@@ -49,6 +49,22 @@ def test_custom_fields_nested_under_custom_become_the_same_columns(close: Close)
     assert columns[0]
 
 
+def test_a_cursor_that_leads_nowhere_loses_nothing_and_ends(close: Close) -> None:
+    sim = close()
+    add(sim, *[MAY] * 450)
+
+    def same_page(request: Request) -> None:
+        if isinstance(request.body, dict):
+            request.body.pop("cursor", None)
+
+    sim.on_request = same_page
+
+    result = sync(sim, "leads")
+
+    assert not result.errors
+    assert result.table("leads").keys() == sim.data["lead"].truth.keys()
+
+
 def test_five_thousand_leads_take_some_twenty_six_requests(close: Close) -> None:
     sim = close(Settings(leads=5000))
 

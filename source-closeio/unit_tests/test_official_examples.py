@@ -33,6 +33,7 @@ def faults(stream: type[CloseStream], row: Row) -> list[str]:
 def test_every_example_fits_its_schema(stream: type[CloseStream]) -> None:
     secrets = stream.secrets if issubclass(stream, ListStream) else ()
 
+    assert stream.name in EXAMPLES, f"add Close's example of {stream.name} to unit_tests/official_examples.json"
     for example in EXAMPLES[stream.name]:
         row = {name: value for name, value in example.items() if name not in secrets}
         assert not faults(stream, row), row

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -25,7 +24,6 @@ Close = Callable[..., CloseSimulator]
 TIMES = {"date-time with zone", "date-time without zone"}
 WINDOW_FIELDS = {"date_created", "date_updated", "updated_at", "deleted_at"}
 NAMES = [stream.name for stream in STREAMS]
-PAGE = Path(__file__).parents[1] / "docs" / "streams.md"
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,7 @@ class TestEveryStream:
 
         rows = full.rows(stream.name)
 
-        assert rows
+        assert rows, f"the simulator has no rows of {stream.name}: simulator/endpoints.py, definitions.py"
         for row in rows:
             assert not list(validator.iter_errors(row)), row
             assert row.keys() <= schema["properties"].keys()
@@ -131,8 +129,7 @@ class TestEveryStream:
         again = sync(sim, stream.name, state=full.state, lookback_window_hours=0)
 
         ratio = len(again.rows(stream.name)) / len(full.rows(stream.name))
-        comes_whole = not stream.cursor_field or stream.name == "users"
-        assert ratio == 1 if comes_whole else ratio < 1
+        assert ratio < 1 if stream.cursor_field else ratio == 1
         assert again.states(stream.name)
         assert not again.errors
 
@@ -142,9 +139,6 @@ class TestEveryStream:
         assert not result.errors
         assert result.statuses(stream.name)[-1] == "COMPLETE"
         assert result.states(stream.name)
-
-    def test_is_named_in_its_page(self, stream: type[CloseStream]) -> None:
-        assert f"| `{stream.name}` |" in PAGE.read_text("utf-8")
 
 
 def test_records_keep_null_empty_and_absent_apart(sim: CloseSimulator) -> None:

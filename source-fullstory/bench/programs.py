@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
@@ -16,9 +17,10 @@ from simkit.processes import Spent, run
 from simkit.syncs import arguments
 
 CONNECTOR = Path(__file__).parent.parent
-DAY = "2025-06-01"
-_STOP = "2025-06-02"
-_NOW = 1_748_995_200  # 2025-06-04, when the bundle is listed, and its events are final
+_STOP = datetime.now(UTC).date() - timedelta(days=2)
+DAY = str(_STOP - timedelta(days=1))
+"""The bundle of this day is listed, and its events are final. Of the days after it no export is ordered yet."""
+_SETTLE_HOURS = 48
 _READABLE = TRICKS - {"surrogates"}
 """What a plain program stumbles over is left out: orjson refuses half of a surrogate pair."""
 
@@ -28,14 +30,12 @@ def simulator(events: int) -> AbstractContextManager[Running]:
     return running(
         CONNECTOR,
         days=1,
-        until=_STOP,
+        until=str(_STOP),
         events_per_bundle=events,
         downloads_per_minute=0,
         prepare=None,  # the bytes are made before the simulator is ready; so no program waits for them
         tricks=sorted(_READABLE),
         stream_above=0,
-        # By its clock, the time after the bundle is still to come: so one export brings all there is.
-        now=_NOW,
         export_polls=0,
     )
 
@@ -58,7 +58,8 @@ class Programs:
             "export_url": url,
             "start_date": DAY,
         }
-        config["events_source"] = {"method": self.method}
+        if self.method == "segment_export":
+            config["events_source"] = {"method": self.method, "settle_hours": _SETTLE_HOURS}
         return run("-m", "source_fullstory", *arguments(self.folder, config, ["events"]), output=output)
 
     def floor(self, output: Path | None = None) -> Spent:

@@ -7,7 +7,7 @@ in it is made up.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 
 from . import shop
@@ -21,15 +21,6 @@ EVENT_TYPES = (
     ("segment.created", "Segment created", False),
     ("segment.trend.alert", "Metric alert", False),
     ("note.created", "Note created", False),
-)
-LISTS = (
-    "users",
-    "webhook_endpoints",
-    "webhook_event_types",
-    "element_block_rules",
-    "extraction_rules",
-    "session_profiles",
-    "datasets",
 )
 
 
@@ -50,13 +41,16 @@ class Account:
     def rows(self, collection: str) -> list[Row]:
         """The list of that name."""
         if collection not in LISTS:
-            raise LookupError(f"no such list: {collection}")
+            raise LookupError(f"simulator/account.py has no list {collection}")
         found: list[Row] = getattr(self, collection)
         return found
 
     def find_users(self, uid: str, email: str) -> list[Row]:
         """Those with that uid and that e-mail address, as far as they are given."""
         return [u for u in self.users if (not uid or u["uid"] == uid) and (not email or u["email"] == email)]
+
+
+LISTS = tuple(each.name for each in fields(Account) if each.default_factory is list)
 
 
 def filled(seed: int, now: float, count: int, org: str) -> Account:

@@ -13,11 +13,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-
 from source_fullstory.http import errors
 from source_fullstory.http.api import FullStoryApi
-from source_fullstory.kit.contract import Stopped
 from source_fullstory.stream import FullStoryStream
 
 _SIDE_BY_SIDE = 8
@@ -85,6 +82,6 @@ def _ask(api: FullStoryApi, todo: SimpleQueue[FullStoryStream[Any]], done: Simpl
             stream.probe(api.client(stream.name, api.timing.check_patience))
         except errors.FullStoryError as error:
             refusal = error
-        except (AirbyteTracedException, Stopped) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no refusal, and the others are to be asked
             logger.info(f"{stream.name}: FullStory did not say whether it offers it ({type(error).__name__})")
         done.put((stream, refusal))

@@ -1,16 +1,8 @@
 """WHAT FullStory has: one class per stream, and the one ordered registry.
 
-To add a stream: a class here, schemas/<name>.json, sample data in the simulator, and a row in the README's table;
-the tests over STREAMS insist on the rest. HOW FullStory behaves stands in the other modules.
-
-    the API gives                               class
-    a list, in pages or whole                   AccountStream with `listing`
-    a list of which only what is new counts     AccountStream with `listing` and `changes`
-    an object that is the only row              AccountStream
-    the same, one for each platform             PlatformSettingStream
-    the versions of such an object              HistoryStream
-    a list for each person                      SessionStream
-    a file by segment export                    ExportStream
+To add a stream: a class here, schemas/<name>.json, sample data in the simulator, a row in docs/streams.md, and lines in
+integration_tests/*.json; the tests over STREAMS insist on each. CONTRIBUTING.md says which base class suits which API.
+HOW FullStory behaves stands in account/ and events/.
 """
 
 from __future__ import annotations

@@ -7,6 +7,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from simulator import FullStorySimulator
+from simulator.api import RECORDING
+from source_fullstory.account.account_stream import AccountStream
+from source_fullstory.streams import STREAMS
+
+SETTINGS = {
+    stream.name: stream.path.removeprefix(f"{RECORDING}/")
+    for stream in STREAMS
+    if issubclass(stream, AccountStream) and stream.path.startswith(RECORDING) and not stream.cursor_field
+}
+"""What FullStory calls each recording setting in its path."""
 
 
 @dataclass

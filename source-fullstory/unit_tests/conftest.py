@@ -8,7 +8,14 @@ from airbyte_cdk.test.entrypoint_wrapper import discover
 from simulator import FullStorySimulator, Settings
 from source_fullstory import SourceFullstory
 from source_fullstory.events import individuals
+from unit_tests import forgotten
 from unit_tests.syncs import Account
+
+
+def pytest_sessionstart() -> None:
+    """One sentence, instead of the failures of all tests that discover."""
+    if missing := forgotten.schemas():
+        pytest.exit("\n".join(missing), returncode=1)
 
 
 @pytest.fixture(autouse=True)

@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import SyncMode
 from simulator import Fault, Request
+from source_fullstory.account.account_stream import AccountStream
+from source_fullstory.account.recording_settings import HistoryStream, PlatformSettingStream
 from source_fullstory.streams import STREAMS
+from unit_tests.calls import SETTINGS
 from unit_tests.syncs import ROOT, Account, Row
 
 from simkit.reply import Reply
 
-LISTS = ["users", "segments", "session_profiles", "element_block_rules", "webhook_endpoints", "operations"]
-HISTORIES = [stream.name for stream in STREAMS if stream.name.endswith("_history")]
-OBJECTS = ["block_rules", "geo_settings", "privacy_settings", "targeting_settings"]
-PLATFORM = ["domain_settings", "recording_features"]
+ACCOUNT = [stream for stream in STREAMS if issubclass(stream, AccountStream)]
+HISTORIES = [stream.name for stream in ACCOUNT if issubclass(stream, HistoryStream)]
+LISTS = [each.name for each in ACCOUNT if each.listing and each.listing.token and each.name not in HISTORIES]
+PLATFORM = [stream.name for stream in ACCOUNT if issubclass(stream, PlatformSettingStream)]
+OBJECTS = [name for name in SETTINGS if name not in PLATFORM]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from simulator import OPTIONAL_TRICKS, TRICKS, showcase
-from simulator.encoding import document
+from simulator.encoding import document, lines
 from simulator.rows import encode
 from source_fullstory.rows import decode
 from source_fullstory.rows.decode import batches
@@ -49,6 +49,27 @@ def test_every_layout_gives_the_same_rows(style: Any, batch_size: int) -> None:
 def test_it_does_not_matter_where_the_pieces_end(style: Any, piece: int) -> None:
     text = gzip.compress(b"".join(document(map(encode, ROWS[:60]), style)))
     assert rows_of(text, piece) == READ[:60]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("piece", [1, 7, 1000, 1 << 18])
+def test_lines_give_the_same_rows_wherever_the_pieces_end(piece: int, ended: bool, batch_size: int) -> None:
+    text = b"".join(lines(map(encode, ROWS[:60]), ended=ended))
+    assert rows_of(text, piece) == READ[:60]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("between", [b"\n", b"\r\n", b"\n\n", b" \n \n"])
+def test_pieces_that_end_where_lines_do_lose_no_row(count: int, between: bytes, batch_size: int) -> None:
+    row = b'{"a":"%b"}' % (b"x" * (batch_size - 10))
+    pieces = [(row + between) * count, row + between, b"", between, row, between]
+    assert sum(map(len, batches(pieces))) == count + 2
+
+
+@pytest.mark.parametrize("line", [b'{"a":1', b'"b":2}', b"[]", b"5", b'{"a":1} {"b":2}', b'{"a":NaN}'])
+def test_a_line_that_is_no_row_is_never_read_as_one(line: bytes) -> None:
+    with pytest.raises(BadBundle):
+        rows_of(b'{"a":1}\n' + line + b"\n" + b'"b":2}\n')
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteStream, SyncMode
 from source_fullstory.streams import STREAMS
+from unit_tests import forgotten
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,8 +43,22 @@ def configured(stream: AirbyteStream) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_nothing_of_a_stream_is_forgotten(stream: type[Any]) -> None:
+    missing = list(forgotten.rows(stream))
+    assert not missing, "\n".join(missing)
+
+
+def test_every_schema_is_of_a_stream() -> None:
+    leftover = forgotten.leftover_schemas()
+    assert not leftover, "\n".join(leftover)
+
+
 def test_discover_offers_the_registry(discovered: list[AirbyteStream]) -> None:
-    assert [stream.name for stream in discovered] == [stream.name for stream in STREAMS]
+    found, registered = [stream.name for stream in discovered], [stream.name for stream in STREAMS]
+    missing = [name for name in registered if name not in found]
+    assert not missing, f"discover leaves out {missing}: does the simulator answer their paths?"
+    assert found == registered
 
 
 def test_the_catalog_configures_every_stream(discovered: list[AirbyteStream]) -> None:
@@ -71,10 +86,11 @@ def test_the_page_of_streams_tells_key_and_cursor_of_every_stream(discovered: li
     }
 
 
-def test_the_readme_of_the_repository_counts_the_streams() -> None:
-    readme = (ROOT.parent / "README.md").read_text("utf-8")
-    (row,) = [line for line in readme.splitlines() if line.startswith(f"| [{ROOT.name}]")]
-    assert f" {len(STREAMS)} streams" in row
+@pytest.mark.parametrize("readme", [ROOT / "README.md", ROOT.parent / "README.md"], ids=["own", "root"])
+def test_the_readmes_count_the_streams(readme: Path) -> None:
+    text = readme.read_text("utf-8")
+    said = re.findall(r"\b(\d+) streams", text if readme.parent == ROOT else text.partition(f"| [{ROOT.name}]")[2])
+    assert said[:1] == [str(len(STREAMS))], f"{readme} has to say {len(STREAMS)} streams"
 
 
 def test_the_list_of_licenses_has_the_packages_of_the_image() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from simulator import Fault
 from source_fullstory import offers
-from source_fullstory.streams import STREAMS
+from source_fullstory.kit.transport import TooLarge
+from source_fullstory.streams import STREAMS, Quotas
 from unit_tests.syncs import Account
 
 NAMES = [stream.name for stream in STREAMS]
@@ -70,3 +71,16 @@ def test_who_does_not_answer_in_time_stays_in(account: Account, monkeypatch: pyt
     began = time.monotonic()
     assert list(account.discover().catalog()) == NAMES
     assert time.monotonic() - began < 4
+
+
+def test_a_question_that_fails_in_its_own_way_holds_nobody_up(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def probe(*_: object) -> None:
+        raise TooLarge(1)
+
+    monkeypatch.setattr(Quotas, "probe", probe)
+    began = time.monotonic()
+    assert list(account.discover().catalog()) == NAMES
+    assert time.monotonic() - began < offers._SECONDS / 2
+    assert "Traceback" not in capfd.readouterr().err

@@ -481,3 +481,46 @@ def test_a_late_bundle_is_not_given_up_when_a_clock_is_set_right(
     assert "giving it up" not in first.log + second.log
     account.sim.add_bundle(today - 3 * DAY, today - 2 * DAY, 5)
     assert len(account.sync(second.state(), start_date=text(today - 4 * DAY)).records()) == 5
+
+
+# Found by a server that shares no code with the simulator.
+
+
+def test_an_old_gap_that_a_bundle_further_on_fills_is_read(account: Account) -> None:
+    """The period went from a day to half an hour at noon, and both kinds of bundles are there: that of the day stands
+    in the list behind those of its afternoon."""
+    sim = account.sim
+    sim.add_period("2024-01-01", "2024-01-05", hours=24)
+    sim.add_period("2024-01-04T12:00", "2024-01-05", hours=0.5)
+    outcome = account.sync()
+    assert_rows(outcome.records(), sim.truth())
+    assert outcome.state()["holes"] == []
+
+
+def test_only_what_a_bundle_further_on_has_is_a_hole() -> None:
+    coverage = Coverage(100)
+    coverage.add(50 * DAY, 51 * DAY, now=90 * DAY, late_from=80 * DAY, coming=49 * DAY)
+    assert coverage.holes == [Hole(49 * DAY, 50 * DAY, 90 * DAY)]
+
+
+@pytest.mark.parametrize("gone", [100, 101])
+def test_a_span_of_which_one_bundle_is_gone_stays_a_hole(account: Account, gone: int) -> None:
+    for number in (100, 101):
+        row = {"EventStart": "2024-01-01T05:00:00.000Z", "UserId": number}
+        account.sim.add_bundle(JAN_1, JAN_1 + DAY, [row], id=number)
+    account.sim.fault(Fault(f"id={gone}", "404", times=99))
+    first = account.sync()
+    assert [hole["bundle_id"] for hole in first.state()["holes"]] == [gone]
+    account.sim.clear_faults()
+    second = account.sync(first.state())
+    assert {row["UserId"] for row in first.records() + second.records()} == {100, 101}
+    assert second.state()["holes"] == []
+
+
+def test_a_bundle_that_is_damaged_and_then_gone_is_passed_over(account: Account) -> None:
+    damaged = account.sim.add_bundle("2024-01-01", "2024-01-02", [b'{"EventStart": oops}'])
+    account.sim.add_bundle("2024-01-02", "2024-01-03", 3)
+    account.sim.fault(Fault(f"id={damaged.id}", "404", after=1, times=99))
+    outcome = account.sync()
+    assert (outcome.status(), len(outcome.records())) == ("COMPLETE", 3)
+    assert [hole["bundle_id"] for hole in outcome.state()["holes"]] == [damaged.id]

@@ -25,6 +25,10 @@ def test_the_docstring_of_the_package_lists_every_room() -> None:
     assert {room(module) for module in GRAPH} == set(ROOMS)
 
 
+def test_contributing_draws_the_same_line_of_rooms() -> None:
+    assert " > ".join(ROOMS) in (PACKAGE.parents[1] / "CONTRIBUTING.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("module", sorted(GRAPH))
 def test_a_module_imports_from_its_own_room_and_those_below(module: str) -> None:
     below = ROOMS[ROOMS.index(room(module)) :]

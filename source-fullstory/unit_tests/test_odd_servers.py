@@ -280,14 +280,26 @@ def test_sessions_that_are_not_offered_fail_with_few_requests(account: Account, 
     assert sum(request.path == "/v2/sessions" for request in account.sim.requests) < 60
 
 
-def test_one_refused_user_is_left_out_with_a_warning(account: Account) -> None:
+@pytest.mark.parametrize("code", ["400", "403"])
+def test_one_refused_user_is_left_out_with_a_warning(account: Account, code: str) -> None:
     user = known(account)[1]
     user["uid"] = "unwanted"
-    account.sim.fault(Fault("uid=unwanted", "400", times=9))
+    account.sim.fault(Fault("uid=unwanted", code, times=9))
     outcome = read(account, "sessions")
     assert user["id"] not in {row["user_id"] for row in outcome.records("sessions")}
     assert len(outcome.records("sessions")) > 0
+    assert outcome.status("sessions") == "COMPLETE"
     assert "1 that FullStory does not take" in outcome.log
+
+
+def test_sessions_that_are_offered_no_more_are_no_complete_stream(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_MOST_REFUSED", 2)
+    account.sim.fault(Fault("v2/sessions", "403", after=2, times=999))
+    outcome = read(account, "sessions")
+    assert outcome.status("sessions") == "INCOMPLETE"
+    assert "FullStory does not offer it" in outcome.errors()[0]["message"]
 
 
 def test_ids_may_be_numbers(account: Account) -> None:

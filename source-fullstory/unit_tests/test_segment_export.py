@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from simulator import Fault, Request, Segment
 from source_fullstory import epochs
 from source_fullstory.events import individuals
 from source_fullstory.events.export_windows import Window, plan
-from unit_tests.syncs import Account, Outcome, Row, as_sent, assert_rows
+from unit_tests.hostile import command, config, hostile, response
+from unit_tests.syncs import Account, Outcome, Row, as_sent, assert_rows, run_here
 
 DAY = 86_400
 ORDER = "/segments/v1/exports"
@@ -410,3 +412,47 @@ def test_a_state_that_cannot_be_read(account: Account) -> None:
         {"bundle_stop": "2024-01-01T00:00:00Z", "exports": [{"segment_id": "everyone", "start": 5}]}
     )
     assert "cannot be read" in outcome.errors()[0]["message"]
+
+
+# Found by a server that shares no code with the simulator.
+
+EXPORT = {"operationId": "1", "state": "COMPLETED", "results": {"searchExportId": "1"}}
+ROWS = b"".join(b'{"EventType":"click","UserId":%d}\n' % user for user in range(9))
+
+
+def export_of(bodies: list[bytes], operations: list[Any]) -> Callable[[bytes], Iterable[bytes]]:
+    """For one window: what each look at the operation and each download give, of which the last one stays."""
+
+    def take(answers: list[Any]) -> Any:
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def answer(request: bytes) -> Iterable[bytes]:
+        path = request.split()[1]
+        if path.startswith(b"/stored"):
+            return [b"HTTP/1.1 200 OK\r\n\r\n", take(bodies)]
+        if path.startswith(b"/operations"):
+            return [response(json.dumps(take(operations)).encode())]
+        host = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"host:")).split()[1].decode()
+        return [response(json.dumps({**EXPORT, "location": f"http://{host}/stored"}).encode())]
+
+    return answer
+
+
+def read_one_window(bodies: list[bytes], operations: list[Any], tmp_path: Path) -> Outcome:
+    stop = int(time.time()) // DAY * DAY - DAY
+    method = {"method": "segment_export"}
+    with hostile(export_of(bodies, operations)) as server:
+        filled = config(server, start_date=epochs.to_text(stop - DAY), events_source=method)
+        return run_here(*command(tmp_path, "read", filled, ["events"]))
+
+
+@pytest.mark.parametrize("cut", [0, ROWS.index(b"\n") + 1])
+def test_lines_without_an_end_that_is_told_are_compared_with_another_download(cut: int, tmp_path: Path) -> None:
+    outcome = read_one_window([ROWS[:cut], ROWS], [EXPORT], tmp_path)
+    assert (outcome.status(), len(outcome.records())) == ("COMPLETE", 9)
+
+
+@pytest.mark.parametrize("odd", [{"state": "PENDING", "step": ["x"]}, {**EXPORT, "results": ["x"]}], ids=str)
+def test_no_shape_of_an_operation_is_a_defect(odd: Any, tmp_path: Path) -> None:
+    outcome = read_one_window([ROWS], [odd, EXPORT], tmp_path)
+    assert (outcome.status(), len(outcome.records())) == ("COMPLETE", 9)

@@ -1,7 +1,5 @@
 """What every stream promises, over the registry."""
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,19 +11,11 @@ from source_fullstory.config import Config
 from source_fullstory.http.api import FullStoryApi
 from source_fullstory.stream import FullStoryStream
 from source_fullstory.streams import STREAMS, stream_of
+from unit_tests.calls import SETTINGS
 from unit_tests.syncs import Account, assert_rows
 
-README = Path(__file__).parents[1] / "README.md"
 NAMES = [stream.name for stream in STREAMS]
 INCREMENTAL = [stream.name for stream in STREAMS if stream.cursor_field]
-SETTINGS = {
-    "block_rules": "blocking",
-    "domain_settings": "domain",
-    "geo_settings": "geo",
-    "privacy_settings": "privacy",
-    "recording_features": "features",
-    "targeting_settings": "targeting",
-}
 DAY = "2024-01-01", "2024-01-02"
 
 
@@ -56,10 +46,6 @@ def expected(account: Account, name: str) -> int:
     return counts[name] if name in counts else len(held.rows(name))
 
 
-def test_discover_offers_all_streams_in_the_order_of_the_registry(account: Account) -> None:
-    assert list(account.discover().catalog()) == NAMES
-
-
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
 def test_key_and_cursor_are_columns(account: Account, stream: type[FullStoryStream[Any]]) -> None:
     entry = stream_of(
@@ -79,12 +65,6 @@ def test_key_and_cursor_are_columns(account: Account, stream: type[FullStoryStre
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
-def test_a_stream_has_at_most_three_ancestors_of_ours(stream: type[FullStoryStream[Any]]) -> None:
-    ours = [each for each in stream.__mro__[1:] if each.__module__.startswith("source_fullstory")]
-    assert len(ours) <= 3
-
-
-@pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
 def test_every_column_may_be_null_and_unknown_columns_are_allowed(stream: Any) -> None:
     schema = stream.json_schema()
     assert schema["additionalProperties"] is True
@@ -98,7 +78,7 @@ def test_records_conform_to_the_schema(filled: Account, name: str) -> None:
     filled.sim.add_bundle("2024-01-04", "2024-01-05")
     validator = Draft7Validator(next(stream for stream in STREAMS if stream.name == name).json_schema())
     records = filled.sync(streams=[name], start_date="2024-01-04").records(name)
-    assert records
+    assert records, f"the simulator has no rows of {name}: simulator/api.py, account.py"
     for record in records:
         validator.validate(record)
 
@@ -143,19 +123,6 @@ def test_what_the_key_or_the_plan_does_not_allow_fails_alone_with_a_config_error
     assert outcome.records(name) == []
     assert outcome.status("export_bundles") == "COMPLETE"
     assert len(outcome.records("export_bundles")) == 3
-
-
-def test_the_page_of_streams_has_every_stream() -> None:
-    page = README.parent / "docs" / "streams.md"
-    table = [line for line in page.read_text("utf-8").splitlines() if line.startswith("| `")]
-    for name in NAMES:
-        assert any(f"`{name}`" in line for line in table), name
-
-
-@pytest.mark.parametrize("readme", [README, README.parents[1] / "README.md"], ids=["own", "root"])
-def test_the_readmes_count_the_streams(readme: Path) -> None:
-    (count,) = re.findall(r"FullStory.*?(\d+) streams", readme.read_text("utf-8"))
-    assert int(count) == len(NAMES)
 
 
 def test_all_streams_side_by_side(filled: Account) -> None:

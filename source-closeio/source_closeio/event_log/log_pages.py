@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from source_closeio.http.api import Body, Client, Params
+from source_closeio.http.api import Client, Params
 from source_closeio.http.errors import Missing, NotOffered, Refused
 from source_closeio.kit import times
+from source_closeio.kit.answers import Body
 from source_closeio.kit.contract import Page
 from source_closeio.paging.ids import prove_ids
 from source_closeio.paging.pages import fitting

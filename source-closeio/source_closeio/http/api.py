@@ -23,7 +23,8 @@ from source_closeio.http import errors
 from source_closeio.http.rate_headers import Allowance, allowance, retry_after
 from source_closeio.http.rate_limit import Limiter, Turn
 from source_closeio.kit import headers as kit_headers
-from source_closeio.kit import json_text, transport
+from source_closeio.kit import transport
+from source_closeio.kit.answers import Body, expect_object, parsed, parsed_or_text
 from source_closeio.kit.clock import ServerClock
 from source_closeio.kit.config import parsed_url
 from source_closeio.kit.contract import Stopped
@@ -31,7 +32,6 @@ from source_closeio.kit.retry import GivenUp, Patience, Retry, Timing, persist
 from source_closeio.kit.secrets import conceal
 
 Params = Mapping[str, Any]
-Body = dict[str, Any]
 Shared = TypeVar("Shared")
 
 TIMING = Timing(Patience(tries=12, seconds=300.0, longest_wait=600.0))
@@ -172,7 +172,7 @@ class Client:
     def get(self, path: str, params: Params | None = None) -> Body:
         """The JSON object at `path`. Raises CloseError for a final refusal, AirbyteTracedException when the
         request was given up, Stopped when the stream was told to stop."""
-        return self._send(_Request("GET", path, params=params), _expect_object)
+        return self._send(_Request("GET", path, params=params), expect_object)
 
     def get_list(self, path: str, params: Params) -> Body:
         """Like get, for a page of a list: the answer holds `data`, a list.
@@ -241,7 +241,7 @@ class Client:
         self.api.clock.read(headers)
         if status == 429:
             sent.allowance = allowance(headers)
-            raise Retry("was over the rate limit", retry_after(headers, _json_or_text(content)), throttled=True)
+            raise Retry("was over the rate limit", retry_after(headers, parsed_or_text(content)), throttled=True)
         sent.answered(allowance(headers))
         if status in transport.RETRY_STATUSES:
             raise Retry(f"answered {status}", kit_headers.retry_after(headers))
@@ -249,8 +249,8 @@ class Client:
             target = parsed_url(headers.get("Location", ""))
             raise errors.redirected(str(request), target.host if target else None)
         if not 200 <= status < 300:
-            raise errors.for_status(status, str(request), _json_or_text(content))
-        return _json(content)
+            raise errors.for_status(status, str(request), parsed_or_text(content))
+        return parsed(content)
 
     def _receive(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
         timing = self.api.timing
@@ -273,28 +273,8 @@ class Client:
             return response.status_code, response.headers, content
 
 
-def _json(content: bytes) -> Any:
-    try:
-        return json_text.parse(content)
-    except json_text.NotJson as error:
-        raise Retry(f"answered {error}") from error
-
-
-def _json_or_text(content: bytes) -> Any:
-    try:
-        return json_text.parse(content)
-    except json_text.NotJson:
-        return content.decode(errors="replace")
-
-
-def _expect_object(body: Any) -> Body:
-    if not isinstance(body, dict):
-        raise Retry("answered JSON that is not an object")
-    return body
-
-
 def _expect_list(body: Any) -> Body:
-    rows = _expect_object(body).get("data")
+    rows = expect_object(body).get("data")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Retry("answered JSON without a list of objects in `data`")
     return dict(body)

@@ -10,6 +10,7 @@
     retry       tries again what time may mend
     clock       the server's time, from Date headers
     headers     dates and Retry-After
+    answers     what a server answered, as JSON
     json_text   JSON as destinations can store it
     config      checks of what the user filled in
     secrets     what must not be seen in any output

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from source_closeio.http.api import FEWEST_ROWS, Body, Client, Params
+from source_closeio.http.api import FEWEST_ROWS, Client, Params
 from source_closeio.http.errors import CloseError, Missing, NotOffered, Refused, deleted_document
+from source_closeio.kit.answers import Body
 from source_closeio.kit.contract import Page
 from source_closeio.kit.errors import transient_error
 from source_closeio.kit.transport import TooLarge

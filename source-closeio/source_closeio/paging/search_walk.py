@@ -80,6 +80,8 @@ class SearchWalk:
             yield fresh
             if moved:
                 return True
+            if got > _MOST_ROWS_PER_CURSOR + self.query.limit:  # the cursor leads nowhere, and would never end
+                return (yield from self._divide())
         if got < _MOST_ROWS_PER_CURSOR and (self._lost_order if total is None else got >= total):
             return False
         return (yield from self._divide())

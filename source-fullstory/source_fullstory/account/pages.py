@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_fullstory.http import errors
-from source_fullstory.http.api import Body, Client, Params
+from source_fullstory.http.api import Client, Params
+from source_fullstory.kit.answers import Body
 from source_fullstory.kit.contract import Page
 from source_fullstory.kit.errors import system_error, transient_error
 from source_fullstory.kit.json_text import dump_line

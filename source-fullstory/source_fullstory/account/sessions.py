@@ -24,7 +24,8 @@ _SOME_IDS = 10_000
 _MOST_REMEMBERED = 1_000_000
 """Uids, addresses and users, as numbers of 64 bits: some 60 MB. Beyond, one that comes again is asked for again."""
 _MOST_REFUSED = 10
-"""People, before the first that is answered, until it is clear that FullStory does not offer sessions at all."""
+"""People, before the first that is answered, until it is clear that FullStory does not offer sessions at all; or one
+after the other, later, until it is clear that it does so no more."""
 _LIMITS = (1000, 100, 20)
 """How many sessions to ask for: the most is not documented, and without a number FullStory gives 20."""
 
@@ -70,6 +71,7 @@ class _ReadSome:
 class _Counts:
     answered: int = 0
     refused: int = 0
+    denied_in_a_row: int = 0
     nameless: int = 0
     shared: int = 0
     cut: int = 0
@@ -216,6 +218,7 @@ class SessionStream(FullStoryStream[_ListUsers | _ReadSome]):
             return []
         with self._lock:
             self._counts.answered += 1
+            self._counts.denied_in_a_row = 0
             is_cut = len(rows) >= limit
             if is_cut:
                 self._tell_of_cut(limit)
@@ -239,10 +242,15 @@ class SessionStream(FullStoryStream[_ListUsers | _ReadSome]):
 
     def _leave_out(self, error: errors.FullStoryError) -> None:
         """Someone whom FullStory does not take, or has deleted since. Raises NotOffered if it is the same with all."""
+        is_denied = isinstance(error, errors.Denied)
         with self._lock:
-            self._counts.refused += 1
-            refused = self._counts.refused
-        if isinstance(error, errors.Denied) or (not self._counts.answered and refused >= _MOST_REFUSED):
+            counts = self._counts
+            counts.refused += 1
+            counts.denied_in_a_row += is_denied
+            refused = counts.refused
+            never = not counts.answered and (is_denied or refused >= _MOST_REFUSED)
+            no_more = counts.denied_in_a_row >= _MOST_REFUSED
+        if never or no_more:
             raise self.not_offered(error) from error
         if refused == 1:
             logger.warning(f"{self.name}: users whom FullStory does not take are left out ({error})")

@@ -35,6 +35,8 @@ class _Read:
     number: int
     bundle: Bundle
     last_of_span: bool
+    coming: int
+    """When the earliest of those begins that are listed behind it."""
     tally: Tally = field(default_factory=Tally)
     not_there: NotThere | None = None
 
@@ -61,6 +63,8 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
         self._rows = EventRows(self.name, self.declared(), self.exclusion)
         self._keys_of_span: set[str] = set()
         """Of the rows that came from earlier bundles of the very same span (see `_worth_reading`)."""
+        self._gone_of_span: Bundle | None = None
+        """One of these that FullStory did not give."""
 
     # planning
 
@@ -76,11 +80,12 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
         if listed and not ledger.is_begun:
             ledger.begin(min(self._floor, ledger.now))
         ledger.late_from = self._late_from(listed)
-        todo = self._worth_reading(listed)
+        coming = _starts_behind(listed)
+        todo = self._worth_reading(listed, coming)
         self._tell_of_plan(listed, todo)
         following = [*todo[1:], None]
         self._parts = [
-            _Read(number, bundle, last_of_span=not _same_span(bundle, after))
+            _Read(number, bundle, last_of_span=not _same_span(bundle, after), coming=coming[bundle])
             for number, (bundle, after) in enumerate(zip(todo, following, strict=False))
         ]
         self._parts += [_GiveUp()] if ledger.is_begun else []
@@ -109,7 +114,7 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
             now = min(now, max((bundle.stop for bundle in listed), default=0))
         return now - LISTING_SECONDS - HOLE_SECONDS
 
-    def _worth_reading(self, listed: Sequence[Bundle]) -> list[Bundle]:
+    def _worth_reading(self, listed: Sequence[Bundle], coming: Mapping[Bundle, int]) -> list[Bundle]:
         """Those that bring something which neither an earlier sync nor an earlier one of them has.
 
         Bundles of the very same span are all read: nothing says that they hold the same events. They follow each
@@ -122,7 +127,7 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
         for bundle in listed:
             if planned.missing(bundle.start, bundle.stop) or (todo and _same_span(todo[-1], bundle)):
                 todo.append(bundle)
-                planned.add(bundle.start, bundle.stop, self._ledger.now, self._ledger.late_from)
+                planned.add(bundle.start, bundle.stop, self._ledger.now, self._ledger.late_from, coming[bundle])
         return todo
 
     def _tell_of_plan(self, listed: Sequence[Bundle], todo: Sequence[Bundle]) -> None:
@@ -154,14 +159,12 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
         if isinstance(stream_slice, _GiveUp) or self._downloads is None:
             return
         bundle = stream_slice.bundle
-        try:
-            spool = self._downloads.take(stream_slice.number)
-        except NotThere as error:
-            stream_slice.not_there = error
-            return
         read = partial(self._pages, stream_slice)
         try:
+            spool = self._downloads.take(stream_slice.number)
             yield from parsed(self.client, str(bundle), spool, read, partial(fetch_now, self.client, bundle))
+        except NotThere as error:  # even after some of its rows, where it had to be downloaded again
+            stream_slice.not_there = error
         except BadBundle as error:
             raise unreadable(bundle, error) from error
 
@@ -170,8 +173,6 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
         if isinstance(stream_slice, _GiveUp):
             self._give_up_holes()
             self._rows.close()
-        elif stream_slice.not_there:
-            self._pass_over(stream_slice.bundle, stream_slice.not_there)
         else:
             self._finish_bundle(stream_slice)
         return self._ledger.to_state()
@@ -201,18 +202,29 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
         return fresh
 
     def _finish_bundle(self, part: _Read) -> None:
-        if not part.last_of_span:
+        if part.not_there:
+            self._gone_of_span = part.bundle
+            self._tell_of_gone(part.bundle, part.not_there)
+        elif not part.last_of_span:
             logger.info(f"{self.name}: {part.bundle} read, {part.tally}; another bundle has the same span")
-            return
+        if part.last_of_span:
+            self._finish_span(part)
+
+    def _finish_span(self, part: _Read) -> None:
+        """Of the bundles of one span, all have been read, or one is gone: then the span is a hole."""
+        gone, self._gone_of_span = self._gone_of_span, None
         self._keys_of_span.clear()
-        self._ledger.add(part.bundle)
-        self._ledger.tell(part.bundle, part.tally)
+        if gone:
+            ledger, bundle = self._ledger, part.bundle
+            times = (ledger.now, ledger.late_from, part.coming)
+            ledger.coverage.pass_over(bundle.start, bundle.stop, gone.id, *times)
+        else:
+            self._ledger.add(part.bundle, part.coming)
+            self._ledger.tell(part.bundle, part.tally)
 
     # holes
 
-    def _pass_over(self, bundle: Bundle, problem: NotThere) -> None:
-        ledger = self._ledger
-        ledger.coverage.pass_over(bundle.start, bundle.stop, bundle.id, ledger.now, ledger.late_from)
+    def _tell_of_gone(self, bundle: Bundle, problem: NotThere) -> None:
         logger.warning(
             f"{self.name}: {bundle} {problem}. The others are read; this one is asked for by each sync within "
             f"{_HOURS} hours, and then given up."
@@ -246,3 +258,13 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
 
 def _same_span(bundle: Bundle, other: Bundle | None) -> bool:
     return other is not None and (bundle.start, bundle.stop) == (other.start, other.stop)
+
+
+def _starts_behind(listed: Sequence[Bundle]) -> dict[Bundle, int]:
+    """For each bundle, when the earliest of those begins that stand behind it."""
+    found: dict[Bundle, int] = {}
+    earliest = epochs.LAST
+    for bundle in reversed(listed):
+        found[bundle] = earliest
+        earliest = min(earliest, bundle.start)
+    return found

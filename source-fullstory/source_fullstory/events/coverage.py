@@ -72,16 +72,19 @@ class Coverage:
         first = max(start, self.read_to)
         return [*spans, (first, stop)] if first < stop else spans
 
-    def add(self, start: int, stop: int, now: int, late_from: int = 0) -> None:
+    def add(self, start: int, stop: int, now: int, late_from: int = 0, coming: int = epochs.LAST) -> None:
         """[start, stop) has been read. What it leaves out below itself is a hole from `now` on, as far as bundles
-        that end after `late_from` may have been there: what ended before that is not late, it does not exist."""
-        self._leave_out(start, stop, now, late_from)
+        that end after `late_from` may have been there: what ended before that is not late, it does not exist. Unless
+        one that is listed has it: of those still to be read, the first begins at `coming`."""
+        self._leave_out(start, stop, now, late_from, coming)
         self.holes = [part for hole in self.holes for part in hole.outside(start, stop)]
         self.read_to = max(self.read_to, stop)
 
-    def pass_over(self, start: int, stop: int, bundle_id: int, now: int, late_from: int = 0) -> None:
+    def pass_over(
+        self, start: int, stop: int, bundle_id: int, now: int, late_from: int = 0, coming: int = epochs.LAST
+    ) -> None:
         """The bundle of [start, stop) was listed, and cannot be had: all that is missing of it is a hole."""
-        self._leave_out(start, stop, now, late_from)
+        self._leave_out(start, stop, now, late_from, coming)
         if self.read_to < stop:
             self.holes.append(Hole(max(start, self.read_to), stop, now))
         left = [part for hole in self.holes for part in hole.outside(start, stop)]
@@ -89,10 +92,11 @@ class Coverage:
         self.holes = sorted(left + known, key=lambda hole: hole.start)
         self.read_to = max(self.read_to, stop)
 
-    def _leave_out(self, start: int, stop: int, now: int, late_from: int) -> None:
-        if max(self.read_to, late_from) < start:
+    def _leave_out(self, start: int, stop: int, now: int, late_from: int, coming: int) -> None:
+        late = late_from - LONGEST_PERIOD if late_from < start else start
+        first = max(self.read_to, min(late, coming))
+        if first < start:
             # A bundle that is listed has ended: so much is sure even where the clock is wrong.
-            first = max(self.read_to, late_from - LONGEST_PERIOD)
             self.holes.append(Hole(first, start, first_seen=max(now, stop)))
 
     def begin_at(self, start: int) -> None:

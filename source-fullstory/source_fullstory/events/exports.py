@@ -22,7 +22,8 @@ from source_fullstory.files.download import Download
 from source_fullstory.files.space import Share
 from source_fullstory.files.spool import Spool
 from source_fullstory.http import errors
-from source_fullstory.http.api import Answered, Body, Client
+from source_fullstory.http.api import Answered, Client
+from source_fullstory.kit.answers import Body
 from source_fullstory.kit.retry import GivenUp
 from source_fullstory.rows.unpack import NotRows
 
@@ -98,10 +99,10 @@ class _Progress:
         self._stuck_seconds = stuck_seconds
         self._began = self._moved = time.monotonic()
         self._most = -1.0
-        self._steps: set[Any] = set()
+        self._steps: set[str] = set()
 
     def note(self, answer: Mapping[str, Any]) -> None:
-        done, step = _percent(answer), answer.get("step")
+        done, step = _percent(answer), str(answer.get("step"))
         if done > self._most or step not in self._steps:
             self._moved = time.monotonic()
         self._most = max(self._most, done)
@@ -162,8 +163,9 @@ def in_path(id_: str) -> str:
 
 
 def _export_id(answer: Mapping[str, Any]) -> str:
-    results = answer.get("results") or {}
-    found = results.get("searchExportId") or results.get("search_export_id")
+    results = answer.get("results")
+    named = results if isinstance(results, Mapping) else {}
+    found = named.get("searchExportId") or named.get("search_export_id")
     if not found:
         raise ExportLost("the operation is complete, and names no export")
     return str(found)

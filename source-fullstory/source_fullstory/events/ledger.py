@@ -87,11 +87,11 @@ class Ledger:
         self._coverage = self._coverage or Coverage(start)
         self._coverage.begin_at(start)
 
-    def add(self, bundle: Bundle) -> None:
-        """All of the bundle has been read."""
+    def add(self, bundle: Bundle, coming: int = epochs.LAST) -> None:
+        """All of the bundle has been read. `coming`: see Coverage.add."""
         if bundle.stop >= self.coverage.read_to:
             self.newest = {"bundle_id": bundle.id, "period_seconds": bundle.period}
-        self.coverage.add(bundle.start, bundle.stop, self.now, self.late_from)
+        self.coverage.add(bundle.start, bundle.stop, self.now, self.late_from, coming)
 
     def tell(self, what: object, tally: Tally) -> None:
         complete = epochs.to_text(self.coverage.complete_through)

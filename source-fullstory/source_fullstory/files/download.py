@@ -19,7 +19,7 @@ from source_fullstory.kit.contract import Stopped
 from source_fullstory.kit.headers import retry_after
 from source_fullstory.kit.retry import GivenUp, Retry
 from source_fullstory.kit.transport import ERROR_BYTES, NETWORK_ERRORS, deadline, root_cause
-from source_fullstory.rows.unpack import BadBundle, NotRows, examined, pieces, unpacked
+from source_fullstory.rows.unpack import BadBundle, NotRows, examined, is_packed, pieces, unpacked
 
 _PIECE = 256 * 1024
 _STEP = 4 * 1024 * 1024
@@ -45,7 +45,9 @@ class Download:
         self._share = share
         self._began = time.monotonic()
         self._silent_tries = 0
-        self._wrong = b""
+        self._wrong = self._unproved = b""
+        self._is_whole = False
+        """Did the last answer say where it ends?"""
 
     def attempt(self, answered: Answered, prove: Callable[[Spool], None], *, lines: bool = False) -> Spool:
         """One try, for Client.persist. `lines` lets NDJSON pass, where otherwise only an array is whole; `prove` may
@@ -60,6 +62,8 @@ class Download:
             try:
                 spool = Spool(self._share, size, examined(unpacked(pieces(file)), lines=lines))
                 prove(spool)
+                if lines:
+                    self._prove_end(spool)
             except NotRows as error:
                 self._note_wrong(digest(file), error)
                 raise Retry(str(error)) from error
@@ -76,6 +80,15 @@ class Download:
         if found == self._wrong:
             raise error
         self._wrong = found
+
+    def _prove_end(self, spool: Spool) -> None:
+        """NDJSON may end after any line, and what breaks off there looks whole. Where neither gzip nor the answer
+        tells, only another download does, if it is the same."""
+        if self._is_whole or is_packed(spool.file):
+            return
+        before, self._unproved = self._unproved, spool.digest()
+        if before != self._unproved:
+            raise Retry("came without anything that tells its end; comparing it with another download")
 
     # the wire
 
@@ -112,6 +125,7 @@ class Download:
                 check_status(response, self._endpoint, self._error_body(response))
                 raise Retry(f"answered {status}")
             answered()
+            self._is_whole = _says_where_it_ends(response)
             promised = response.headers.get("Content-Length", "")
             self._share.expect(self._what, int(promised) if promised.isdecimal() else 0)
             yield from self._paced(response, silence)
@@ -156,3 +170,8 @@ class Download:
         if self._silent_tries == _MOST_SILENT_TRIES:
             return GivenUp(problem, self._silent_tries, time.monotonic() - self._began)
         return Retry(problem)
+
+
+def _says_where_it_ends(response: requests.Response) -> bool:
+    """Else the body ends where the connection does, and may be a part."""
+    return "Content-Length" in response.headers or "chunked" in response.headers.get("Transfer-Encoding", "")

@@ -179,7 +179,10 @@ def _too_large(what: str, size: int, missing: int) -> AirbyteTracedException:
 def _unwritable(what: str, error: OSError) -> AirbyteTracedException:
     reason = os.strerror(error.errno) if error.errno and error.errno != errno.ENOENT else "no folder can be written to"
     folder = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - where Python looks
+    mount = (
+        " In a container that is read-only, mount one (docker run --tmpfs /tmp)." if error.errno not in _FULL else ""
+    )
     return config_error(
-        f"There is no room for {what} in the temporary folder {folder} ({reason}). {_REMEDY}",
+        f"There is no room for {what} in the temporary folder {folder} ({reason}). {_REMEDY}{mount}",
         f"{type(error).__name__}: {reason}",
     )

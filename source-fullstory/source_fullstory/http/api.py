@@ -21,7 +21,8 @@ import requests
 from source_fullstory.config import Config
 from source_fullstory.http import errors
 from source_fullstory.http.rate_limit import Limiter
-from source_fullstory.kit import json_text, transport
+from source_fullstory.kit import transport
+from source_fullstory.kit.answers import Body, expect_object, parsed, parsed_or_text
 from source_fullstory.kit.clock import ServerClock
 from source_fullstory.kit.config import is_safe, parsed_url
 from source_fullstory.kit.contract import Stopped
@@ -30,7 +31,6 @@ from source_fullstory.kit.retry import GivenUp, Patience, Retry, Timing, persist
 from source_fullstory.kit.secrets import conceal
 
 Params = Mapping[str, Any]
-Body = dict[str, Any]
 Result = TypeVar("Result")
 Answered = Callable[[], None]
 
@@ -202,14 +202,14 @@ class Client:
         is not let in, Stopped when the stream was told to stop.
         """
         url = self.api.config.api_url + path
-        exchange = self._exchange(partial(self.api.get, self.api.session, url, params), path, _expect_object)
+        exchange = self._exchange(partial(self.api.get, self.api.session, url, params), path, expect_object)
         return self._persist(path, url, self.api.limiter(path), exchange)
 
     def learn_clock(self) -> None:
         """Ask for anything, if the clock is not known yet, so that `api.sync_start` is by FullStory's. Any answer has
         a date, and without one ours has to do. Two have to agree before ours is corrected."""
         send = partial(self.api.get, self.api.session, f"{self.api.config.api_url}/me")
-        exchange = self._exchange(send, "/me", _expect_object)
+        exchange = self._exchange(send, "/me", expect_object)
         with self.api.asking_time:  # one stream for all
             for _ in range(2):
                 if not self.api.clock.is_known:
@@ -219,13 +219,13 @@ class Client:
     def order(self, path: str, body: Body) -> Body:
         """What FullStory answers to a POST that begins an export. Raises as `get` does."""
         url, send = self._post(path, body)
-        return self._persist(path, url, self.api.orders, self._exchange(send, path, _expect_object))
+        return self._persist(path, url, self.api.orders, self._exchange(send, path, expect_object))
 
     def order_if_free(self, path: str, body: Body) -> Body | None:
         """Like `order`, but None at once where FullStory asks to come back later, or nothing works."""
         _, send = self._post(path, body)
         try:
-            return self.persist(path, self.api.orders, self._exchange(send, path, _expect_object), ONE_TRY)
+            return self.persist(path, self.api.orders, self._exchange(send, path, expect_object), ONE_TRY)
         except GivenUp as given_up:
             logger.info(f"{self.stream}: {path} {given_up.problem}; going on with what was ordered before")
             return None
@@ -291,7 +291,7 @@ class Client:
                 raise Retry(f"failed ({transport.root_cause(error)})") from error
             self.api.clock.read(response.headers)
             check_status(response, endpoint, content)
-            return expect(_json(content))
+            return expect(parsed(content))
 
         return exchange
 
@@ -314,7 +314,7 @@ def check_status(response: requests.Response, endpoint: str, content: bytes) -> 
     """Nothing for a success; Retry for what time may mend; else what errors.for_status makes of it."""
     status = response.status_code
     if status == 429:
-        reason = f" ({errors.explain(_json_or_text(content))})" if content.strip() else ""
+        reason = f" ({errors.explain(parsed_or_text(content))})" if content.strip() else ""
         raise Retry(f"was over the limit{reason}", retry_after(response.headers), throttled=True)
     if status in transport.RETRY_STATUSES:
         raise Retry(f"answered {status}", retry_after(response.headers))
@@ -322,7 +322,7 @@ def check_status(response: requests.Response, endpoint: str, content: bytes) -> 
         target = parsed_url(response.headers.get("Location", ""))
         raise errors.redirected(endpoint, target and target.netloc)
     if not 200 <= status < 300:
-        raise errors.for_status(status, endpoint, _json_or_text(content))
+        raise errors.for_status(status, endpoint, parsed_or_text(content))
 
 
 def is_readable(location: str) -> bool:
@@ -341,29 +341,9 @@ def _same_origin(url: str, other: str) -> bool:
     return (first.scheme, first.host, first.port) == (second.scheme, second.host, second.port)
 
 
-def _json(content: bytes) -> Any:
-    try:
-        return json_text.parse(content)
-    except json_text.NotJson as error:
-        raise Retry(f"answered {error}") from error
-
-
-def _json_or_text(content: bytes) -> Any:
-    try:
-        return json_text.parse(content)
-    except json_text.NotJson:
-        return content.decode(errors="replace")
-
-
-def _expect_object(body: Any) -> Body:
-    if not isinstance(body, dict):
-        raise Retry("answered JSON that is not an object")
-    return body
-
-
 def _expect_exports(body: Any) -> Body:
     """`exports` may be null, or missing if there is nothing else: so Go writes an empty list."""
-    found = _expect_object(body).get("exports", ... if body else None)
+    found = expect_object(body).get("exports", ... if body else None)
     if found is not None and not (isinstance(found, list) and all(isinstance(row, dict) for row in found)):
         raise Retry(f"answered without a list of bundles ({errors.explain(body)})")
     return dict(body)

@@ -29,6 +29,8 @@ def batches(chunks: Iterable[bytes]) -> Iterator[list[Row]]:
     if reader.is_nothing():
         return
     yield from _lines(reader) if reader.data.startswith(b"{") else _array(reader)
+    if not reader.ended:
+        raise BadBundle("was not read to its end")
 
 
 def _array(reader: Buffer) -> Iterator[list[Row]]:
@@ -60,7 +62,7 @@ def _cut(data: bytes) -> int | None:
 
 def _lines(reader: Buffer) -> Iterator[list[Row]]:
     """A line end is never inside a string, and each line is a row."""
-    while reader.data:
+    while not reader.ended or reader.data:
         reader.fill(max(_BATCH, 2 * len(reader.data)))
         cut = len(reader.data) if reader.ended else reader.data.rfind(b"\n") + 1
         if cut:

@@ -60,6 +60,11 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: file.read(_PIECE), b"")
 
 
+def is_packed(file: IO[bytes]) -> bool:
+    """Then its end is proved, too."""
+    return next(pieces(file), b"").startswith(_GZIP)
+
+
 def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The text: unpacked if it begins as gzip does, and again, to the last layer, and without a byte order mark.
     Raises BadBundle."""
