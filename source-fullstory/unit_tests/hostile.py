@@ -39,7 +39,7 @@ def byte_by_byte(answer: bytes, seconds: float = 0.2) -> Iterator[bytes]:
 
 
 def endless_rows(request: bytes) -> Iterator[bytes]:
-    """For every list of either API, which never ends; slow enough that one which shifts for ever is not given up soon."""
+    """For every list of either API, which never ends; slowly, for lists that shift for ever are given up in the end."""
     time.sleep(0.05)
     rows = [{"id": f"{os.urandom(8).hex()}", "text": "x" * 2300} for _ in range(100)]
     body = {"data": rows, "results": rows, "has_more": True, "next_page_token": os.urandom(8).hex(), "id": "1"}
