@@ -107,6 +107,28 @@ def test_the_one_in_turn_takes_what_the_last_ahead_holds(monkeypatch: pytest.Mon
         share.close()
 
 
+def test_what_is_announced_and_not_begun_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Space()
+    ahead, first = shared.share(ahead=True), shared.share(ahead=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(110 * MB, 0, 110 * MB))
+    assert shared.make_room(ahead, 60 * MB) == 0
+    first.expect("a file", 60 * MB)
+    assert ahead.put_off
+    with pytest.raises(NoRoom):
+        ahead.expect("a file", 10 * MB)
+    assert ahead.coming == 0
+
+
+def test_what_was_emptied_does_not_grow_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Space()
+    ahead, first = written(shared.share(ahead=True), 10), shared.share(ahead=False)
+    assert shared.evict_for(first)
+    with pytest.raises(NoRoom):
+        ahead.write("a file", b"more")
+    assert held([ahead]) == 0
+    ahead.close()
+
+
 def test_a_full_disk_makes_room_in_the_middle_of_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Space()
     ahead, first = written(shared.share(ahead=True), 10), shared.share(ahead=False)

@@ -69,7 +69,7 @@ class Fetch:
             Thread(target=self._do, args=[run], name=f"download-{self._name}", daemon=True).start()
         except RuntimeError:  # the machine allows no more threads
             if ahead:
-                run.share.put_off = True
+                run.share.empty()
             else:
                 self._do(run)
         return run

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from contextlib import suppress
-from threading import RLock
+from threading import Lock, RLock
 from typing import IO
 from weakref import WeakSet
 
@@ -41,6 +41,7 @@ class Share:
 
     def __init__(self, space: Space, *, ahead: bool) -> None:
         self._space = space
+        self._writing = Lock()
         self.number = next(_numbers)
         self.ahead = ahead
         self.put_off = False
@@ -49,6 +50,11 @@ class Share:
         """Bytes that are announced, and not written yet."""
         self.status = ""
         """What is going on, for the log."""
+
+    @property
+    def takes_room(self) -> bool:
+        """It may be announced before there is a file, and again between two tries."""
+        return not self.put_off and bool(self.file or self.coming)
 
     def open(self, what: str) -> IO[bytes]:
         """A file without a name: it is gone as soon as it is closed, or the process ends."""
@@ -72,25 +78,31 @@ class Share:
     def write(self, what: str, piece: bytes) -> None:
         """Raises as `expect` does."""
         rest = memoryview(piece)
-        while rest and self.file:
+        while rest:
             try:
-                rest = rest[self.file.write(rest) :]
+                rest = rest[self._write_some(rest) :]
             except OSError as error:
                 if error.errno not in _FULL or not self._space.evict_for(self):
                     raise self._refusal(what, error) from error
-        self.coming = max(0, self.coming - len(piece))
-        if self.put_off:
-            raise NoRoom
+
+    def _write_some(self, piece: memoryview) -> int:
+        with self._writing:  # else what is emptied meanwhile grows again
+            if self.put_off or not self.file:
+                raise NoRoom
+            size = self.file.write(piece)
+            self.coming = max(0, self.coming - size)
+            return size
 
     def _refusal(self, what: str, error: OSError) -> Exception:
         return NoRoom() if self.ahead else _unwritable(what, error)
 
     def empty(self) -> None:
         """Give up what is written, from whichever thread."""
-        self.put_off, self.coming = True, 0
-        if self.file:
-            with suppress(OSError, ValueError):  # closed meanwhile
-                os.ftruncate(self.file.fileno(), 0)
+        with self._writing:
+            self.put_off, self.coming = True, 0
+            if self.file:
+                with suppress(OSError, ValueError):  # closed meanwhile
+                    os.ftruncate(self.file.fileno(), 0)
 
     def close(self) -> None:
         self.coming = 0
@@ -121,6 +133,8 @@ class Space:
     def make_room(self, share: Share, size: int) -> int:
         """Announce so many bytes. Returns 0 where they fit, else how many bytes are missing."""
         with self._lock:
+            if share.put_off:
+                return size
             share.coming = size
             while missing := self._missing(share):
                 if not self.evict_for(share):
@@ -131,7 +145,7 @@ class Space:
     def evict_for(self, share: Share) -> bool:
         """Make a download that is ahead give up what it holds, if there is one, and `share` is in turn."""
         with self._lock:
-            others = [other for other in self._shares if other.ahead and not other.put_off and other.file]
+            others = [other for other in self._shares if other.ahead and other.takes_room]
             if share.ahead or not others:
                 return False
             max(others, key=lambda other: other.number).empty()
@@ -140,7 +154,7 @@ class Space:
     def has_others(self, share: Share) -> bool:
         """Does another download hold any of the space?"""
         with self._lock:
-            return any(other is not share and other.file and not other.put_off for other in self._shares)
+            return any(other is not share and other.takes_room for other in self._shares)
 
     def _missing(self, share: Share) -> int:
         announced = sum(other.coming for other in self._shares if other is not share)
