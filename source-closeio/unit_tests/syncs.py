@@ -133,9 +133,9 @@ def saved(stream: str, **values: str) -> list[AirbyteStateMessage]:
     return StateBuilder().with_stream_state(stream, values).build()
 
 
-def catalog(sim: CloseSimulator) -> dict[str, AirbyteStream]:
+def catalog(sim: CloseSimulator, timing: Timing = TIMING) -> dict[str, AirbyteStream]:
     """What `discover` answers, by stream."""
-    message = discover(SourceCloseio(), config(sim)).catalog
+    message = discover(SourceCloseio(timing), config(sim)).catalog
     assert message.catalog
     return {stream.name: stream for stream in message.catalog.streams}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from airbyte_cdk.models import Status
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from simulator import CloseSimulator, Fault, Settings
 from source_closeio import SourceCloseio, access
+from source_closeio.http.api import TIMING
+from source_closeio.kit.retry import Patience
 from source_closeio.streams import STREAMS
 from unit_tests.syncs import assert_not_offered, catalog, config, sync, table
 
@@ -19,6 +22,7 @@ from simkit.destination import Destination
 
 Close = Callable[..., CloseSimulator]
 NAMES = {stream.name for stream in STREAMS}
+HURRY = replace(TIMING, check_patience=Patience(tries=3, seconds=2.0))
 LONG_AGO = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
@@ -55,7 +59,7 @@ class TestDiscover:
         page = "<html>Down for maintenance</html>" if kind == "200" else None
         sim.fault(Fault(path="send_as", kind=kind, times=None, seconds=0.1, body=page))
 
-        assert catalog(sim).keys() == NAMES
+        assert catalog(sim, HURRY).keys() == NAMES
 
     def test_asks_once_for_each_stream(self, close: Close) -> None:
         sim = close()

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -209,8 +210,10 @@ def test_without_threads_downloads_are_made_when_their_turn_comes(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", few)
-    account.sim.add_period("2024-01-01", "2024-01-04", events=10)
-    outcome = account.sync(events_source={"method": method})
+    today = datetime.now(UTC).date()
+    first, end = today - timedelta(days=5), today - timedelta(days=2)
+    account.sim.add_period(f"{first}", f"{end}", events=10)
+    outcome = account.sync(events_source={"method": method}, start_date=f"{first}T00:00:00Z")
     assert outcome.status() == "COMPLETE"
     assert len(outcome.records()) == 30
 
