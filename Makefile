@@ -46,6 +46,8 @@ image:  ## Build the images, tagged as metadata.yaml says
 # Not measured: the simulators' own tests, and kills, whose counts die with the process.
 UNMEASURED := unit_tests/test_simulator*.py unit_tests/test_kill*.py
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+# Containers, which mostly wait.
+IN_CONTAINERS := -n 3 --dist loadfile
 
 define all_tests
 $(BIN)/coverage erase; \
@@ -53,7 +55,7 @@ $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) unit_tests $(UNMEASURED:%=--ignore
 $(BIN)/coverage combine --quiet; \
 $(BIN)/coverage report; \
 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(UNMEASURED); \
-$(BIN)/python -m pytest integration_tests
+$(BIN)/python -m pytest $(IN_CONTAINERS) integration_tests
 endef
 
 .PHONY: test

@@ -18,9 +18,11 @@ def standing() -> Iterator[CloseSimulator]:
 
 
 @pytest.fixture(scope="session")
-def configs(standing: CloseSimulator) -> Path:
-    """The folder of the configs."""
-    return write_configs(standing)
+def configs(standing: CloseSimulator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the configs, readable by the user of the image. Each process of the tests has its own."""
+    folder = tmp_path_factory.mktemp("configs")
+    folder.chmod(0o755)
+    return write_configs(standing, folder)
 
 
 @pytest.fixture
@@ -36,4 +38,4 @@ def slow_answers(standing: CloseSimulator) -> Iterator[None]:
 def _for_standard_tests(request: pytest.FixtureRequest) -> None:
     """They do not ask for fixtures of ours."""
     if "scenario" in request.fixturenames:
-        request.getfixturevalue("configs")
+        write_configs(request.getfixturevalue("standing"))

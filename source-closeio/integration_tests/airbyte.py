@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import gc
 import json
 import os
@@ -109,8 +110,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def image(engine: docker.DockerClient) -> Image:
-    built, _ = engine.images.build(path=str(ROOT), tag=f"{METADATA['dockerRepository']}:dev", rm=True)
+def image(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """One process builds it; what the others build is in Docker's cache then."""
+    with (tmp_path_factory.getbasetemp().parent / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built, _ = engine.images.build(path=str(ROOT), tag=f"{METADATA['dockerRepository']}:dev", rm=True)
     return built
 
 

@@ -19,12 +19,12 @@ def start() -> CloseSimulator:
     return CloseSimulator(Settings(api_key=_load("sample_config.json")["api_key"]))
 
 
-def write_configs(simulator: CloseSimulator) -> Path:
-    """The configs with the address of the running Close, where acceptance-test-config.yml looks for them."""
-    CONFIGS.mkdir(exist_ok=True)
+def write_configs(simulator: CloseSimulator, folder: Path = CONFIGS) -> Path:
+    """The configs with the address of the running Close; those of acceptance-test-config.yml, unless told."""
+    folder.mkdir(exist_ok=True)
     for name in ("sample_config.json", "invalid_config.json"):
-        (CONFIGS / name).write_text(json.dumps(_load(name) | {"api_url": simulator.url}))
-    return CONFIGS
+        (folder / name).write_text(json.dumps(_load(name) | {"api_url": simulator.url}))
+    return folder
 
 
 def _load(name: str) -> dict[str, Any]:

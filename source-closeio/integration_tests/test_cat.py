@@ -32,7 +32,7 @@ Run = Callable[..., Messages]
 
 @pytest.fixture(scope="module", params=["command line", "image"])
 def run(request: pytest.FixtureRequest, configs: Path) -> Run:
-    """Runs one command with files of .run/: run("read", config="sample_config.json", catalog=...)."""
+    """Runs one command with files of `configs`: run("read", config="sample_config.json", catalog=...)."""
     if request.param == "image":
         airbyte = request.getfixturevalue("airbyte")
         return lambda command, **files: airbyte.run(command, *options(files, "/configs"))[1]
@@ -177,11 +177,17 @@ def streams_of(test: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str,
     return {name: offered[name] for name in names}
 
 
-def read(config: str, streams: Mapping[str, Any], state: Messages) -> tuple[Messages, Messages]:
+@pytest.fixture
+def config(test: dict[str, Any], configs: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((configs / Path(test["config_path"]).name).read_text("utf-8"))
+    return found
+
+
+def read(config: dict[str, Any], streams: Mapping[str, Any], state: Messages) -> tuple[Messages, Messages]:
     """The records and the states."""
     catalog = ConfiguredAirbyteCatalogSerializer.load(configured(streams, "incremental"))
     states = [AirbyteStateMessageSerializer.load(each) for each in state]
-    output = entrypoint_wrapper.read(SourceCloseio(), load(config), catalog, states)
+    output = entrypoint_wrapper.read(SourceCloseio(), config, catalog, states)
     assert output.errors == []
     return dumped(output.records, "record"), dumped(output.state_messages, "state")
 
@@ -200,36 +206,35 @@ def test_every_incremental_stream_is_in_one_of_the_catalogs(offered: dict[str, A
     assert sorted(name for streams in catalogs for name in streams) == sorted(incremental)
 
 
-@pytest.mark.usefixtures("configs")
 @pytest.mark.parametrize("test", SECTIONS["incremental"]["tests"])
-def test_a_second_read_differs(test: dict[str, Any], offered: dict[str, Any]) -> None:
+def test_a_second_read_differs(test: dict[str, Any], config: dict[str, Any], offered: dict[str, Any]) -> None:
     streams = streams_of(test, offered)
-    first, states = read(test["config_path"], streams, [])
-    second, _ = read(test["config_path"], streams, last_states(states))
+    first, states = read(config, streams, [])
+    second, _ = read(config, streams, last_states(states))
     assert first
     assert states
     assert cat.faults_of_repetition(first, second, {})
 
 
-@pytest.mark.usefixtures("configs")
 @pytest.mark.parametrize("test", SECTIONS["incremental"]["tests"])
-def test_each_state_goes_on_where_it_was_saved(test: dict[str, Any], offered: dict[str, Any]) -> None:
+def test_each_state_goes_on_where_it_was_saved(
+    test: dict[str, Any], config: dict[str, Any], offered: dict[str, Any]
+) -> None:
     for name, stream in streams_of(test, offered).items():
-        first, states = read(test["config_path"], {name: stream}, [])
+        first, states = read(config, {name: stream}, [])
         for state, least in cat.checkpoints(states):
-            again, _ = read(test["config_path"], {name: stream}, [dict(state)])
+            again, _ = read(config, {name: stream}, [dict(state)])
             assert len(again) >= least, (name, state)
             assert cat.faults_of_repetition(first, again, {}), (name, state)
 
 
-@pytest.mark.usefixtures("configs")
 @pytest.mark.parametrize("test", SECTIONS["incremental"]["tests"])
-def test_a_future_state_brings_nothing(test: dict[str, Any], offered: dict[str, Any]) -> None:
+def test_a_future_state_brings_nothing(test: dict[str, Any], config: dict[str, Any], offered: dict[str, Any]) -> None:
     future = test["future_state"]
     if "bypass_reason" in future:
         pytest.skip(future["bypass_reason"])
     streams, given = streams_of(test, offered), load(future["future_state_path"])
     assert {each["stream"]["stream_descriptor"]["name"] for each in given} >= set(streams)
-    found, states = read(test["config_path"], streams, given)
+    found, states = read(config, streams, given)
     assert found == []
     assert states

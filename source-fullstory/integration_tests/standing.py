@@ -32,13 +32,13 @@ def start() -> FullStorySimulator:
     return simulator
 
 
-def write_configs(simulator: FullStorySimulator) -> Path:
-    """The configs with the address of the running FullStory, where acceptance-test-config.yml looks for them."""
-    CONFIGS.mkdir(exist_ok=True)
+def write_configs(simulator: FullStorySimulator, folder: Path = CONFIGS) -> Path:
+    """The configs with the address of the running FullStory; those of acceptance-test-config.yml, unless told."""
+    folder.mkdir(exist_ok=True)
     for name in ("sample_config.json", "invalid_config.json"):
         address = {"api_url": simulator.url, "export_url": simulator.url}
-        (CONFIGS / name).write_text(json.dumps(_load(name) | address))
-    return CONFIGS
+        (folder / name).write_text(json.dumps(_load(name) | address))
+    return folder
 
 
 def _load(name: str) -> dict[str, Any]:
