@@ -23,7 +23,8 @@ def main(url: str, key: str, pages: str) -> None:
             address = f"{url}{asked['path']}/"
             response = session.request(asked["method"], address, params=asked["params"], json=asked["body"])
             response.raise_for_status()
-            sys.stdout.buffer.writelines(records(orjson.loads(response.content)["data"]))
+            rows = orjson.loads(response.content).get("data", [])  # /me/ is no list
+            sys.stdout.buffer.writelines(records(rows))
 
 
 def records(rows: list[dict[str, Any]]) -> Iterator[bytes]:

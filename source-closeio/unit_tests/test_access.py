@@ -186,7 +186,7 @@ class TestOneRefusedObject:
         assert second.table("comments").keys() == {comments[1]["id"]}
         assert not second.errors
 
-    @pytest.mark.parametrize("status", ["403", "404"])
+    @pytest.mark.parametrize("status", ["403", "404", "400"])
     def test_a_group(self, close: Close, status: str) -> None:
         sim = close()
         ids = [sim.data["group"].add({"name": f"{n}", "members": []}, log=False)["id"] for n in range(25)]
@@ -199,11 +199,12 @@ class TestOneRefusedObject:
         assert result.log.count("10 objects are left out") == 1
         assert not result.errors
 
-    def test_groups_of_which_none_is_given_are_no_empty_table(self, close: Close) -> None:
+    @pytest.mark.parametrize("status", ["403", "400"])
+    def test_groups_of_which_none_is_given_are_no_empty_table(self, close: Close, status: str) -> None:
         sim = close()
         for number in range(25):
             sim.data["group"].add({"name": f"{number}", "members": []}, log=False)
-        sim.fault(Fault(path="group/gr", kind="403", times=None))
+        sim.fault(Fault(path="group/gr", kind=status, times=None))
 
         result = sync(sim, "groups", "users")
 

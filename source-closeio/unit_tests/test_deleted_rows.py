@@ -128,6 +128,23 @@ class TestNeverARowThatExists:
         assert not marked(second, "contacts")
         assert table("contacts", first, second).keys() == sim.data["contact"].truth.keys()
 
+    @pytest.mark.parametrize("stream", ["leads", "contacts", "opportunities"])
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_changed_after_its_deletion(self, close: Close, stream: str, is_there: bool) -> None:
+        """Restored, with an old date, as an update; or deleted, with an update that was logged late."""
+        sim = close(Settings(leads=3, activities=0, tasks=0, events=0))
+        first = sync(sim, stream)
+        kind = STREAMS_AND_COLLECTIONS[stream]
+        rows = sim.data[kind]
+        id_ = next(iter(rows.truth))
+        row = rows.delete(id_)
+        kept = rows.add(row, log=False) if is_there else row
+        sim.events.write(kind, "updated", kept)
+
+        second = sync(sim, stream, state=first.state)
+
+        assert (id_ in table(stream, first, second)) == is_there
+
     def test_restored_without_an_event_but_read_in_this_sync(self, close: Close) -> None:
         sim = close()
         note = sim.data["activity"].add(sim.make_activity())

@@ -99,6 +99,18 @@ def test_unchanged_users_do_not_come_again(close: Close) -> None:
     assert second.states("users")
 
 
+def test_a_user_who_joins_with_an_old_date_is_read(close: Close) -> None:
+    """As one does who has worked in another organization of Close before."""
+    sim = close(Settings(users=3))
+    first = sync(sim, "users")
+    sim.data["user"].add({"id": "user_joined", "date_updated": "2020-01-01T00:00:00+00:00"}, log=False)
+
+    second = sync(sim, "users", state=first.state)
+
+    assert set(second.table("users")) == {"user_joined"}
+    assert not sync(sim, "users", state=second.state).table("users")
+
+
 def test_users_that_vanish_while_the_list_is_read_hide_no_others(close: Close) -> None:
     sim = close(Settings(users=350, max_limits={"": 100}))
     leavers = iter([row["id"] for row in sim.data["user"].rows()][:40:4])

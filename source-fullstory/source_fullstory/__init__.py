@@ -14,6 +14,7 @@ Its rooms, from the front door to the ground. Each imports only from those below
     http      one request: client, errors, rate limits
     config    what the user filled in
     epochs    FullStory's times, as Unix seconds
+    jobs      whether a state is of an earlier attempt
     kit       how any source of this kind runs
 
 unit_tests/test_house.py holds the package to this list.

@@ -21,6 +21,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_fullstory.config import Config
 from source_fullstory.http import errors
 from source_fullstory.http.api import TIMING, Client, FullStoryApi, FullStoryTiming
+from source_fullstory.jobs import if_of_this_job
 from source_fullstory.kit.reader import Reader
 from source_fullstory.kit.source import KitSource, States
 from source_fullstory.offers import offered
@@ -96,9 +97,11 @@ class SourceFullstory(KitSource[Config, FullStoryApi]):
 
 def _state_for(stream: FullStoryStream[Any], state: Mapping[str, Any], mode: SyncMode) -> Mapping[str, Any]:
     """What the stream begins with."""
-    if stream.cursor_field and state.get(NO_CURSOR_STATE_KEY):
+    if not stream.cursor_field:
+        return state  # a place, which knows how long it is good
+    if state.get(NO_CURSOR_STATE_KEY):
         return {}  # of a connector that had no cursor for it
-    return stream.full_refresh_state(state) if mode is SyncMode.full_refresh else state
+    return if_of_this_job(state) if mode is SyncMode.full_refresh else state
 
 
 def _is_time(value: Any) -> bool:

@@ -114,10 +114,6 @@ class FullStoryStream(ABC, Generic[Slice]):
         """Does the next sync go on where this one failed?"""
         return True
 
-    def full_refresh_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Of a given state, what a full refresh goes by. Airbyte gives one only if it is of the attempt before."""
-        return state
-
     def probe(self, client: Client) -> None:
         """Ask for as little as tells whether FullStory offers the stream at all. Raises as Client.get does."""
 

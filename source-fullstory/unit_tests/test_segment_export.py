@@ -345,7 +345,7 @@ def test_nothing_is_ordered_for_the_time_before_the_first_data(
     first = epochs.to_text(account.sim.bundles[0].start)
     assert min(json.loads(order.body)["timeRange"]["start"] for order in orders(account)) == first
     count = len(orders(account))
-    assert f"{stream}: FullStory's data begins {first}; no export is ordered before that" in outcome.log
+    assert f"{stream}: FullStory's oldest bundle begins {first}; no export is ordered" in outcome.log
     assert f"{stream}: this sync orders {count} exports from {first} up to" in outcome.log
     assert outcome.log.index("this sync orders") < outcome.log.index(f"{stream}: waits for the export")
 

@@ -23,7 +23,9 @@ from source_closeio.kit import times
 from source_closeio.kit.contract import Page
 
 _FOLLOWED = ("activity.", "comment")
-"""Kinds of which every change is noted; of others only what shows that a deleted object is back."""
+"""Kinds of which every change is noted; of others only what shows that a deleted object may be back."""
+_MOST_UPDATED = 100_000
+"""Objects of those others, some 25 MB."""
 
 logger = logging.getLogger("airbyte")
 
@@ -38,8 +40,8 @@ class Deletion:
     last_version: Mapping[str, Any]
     """All of it, or nothing: keys without admin rights see it for an hour only."""
     is_certain: bool
-    """Not where another event is of the same moment; nor in a merge, for which Close writes events of deletion about
-    children that move, too."""
+    """Not where another event is of the same moment, or a later one changed it; nor in a merge, for which Close writes
+    events of deletion about children that move, too."""
 
 
 class Changes:
@@ -51,6 +53,7 @@ class Changes:
         self.is_over = False
         self._failure: Exception | None = None
         self._touched: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
+        self._updated: dict[str, datetime] = {}
         self._gone: dict[str, datetime] = {}
         self._merged_into: dict[str, datetime] = {}
         self._merges: dict[str, dict[str, Any]] = {}
@@ -103,6 +106,8 @@ class Changes:
             self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
         elif action != "updated" or kind.startswith(_FOLLOWED):
             _keep_latest(self._touched[kind], id_, moment)
+        elif is_one_of(kind, tuple(self._marked)) and len(self._updated) < _MOST_UPDATED:
+            _keep_latest(self._updated, id_, moment)
 
     def _note_deletion(
         self, event: Mapping[str, Any], kind: str, id_: str, moment: datetime, destination: str | None
@@ -178,7 +183,9 @@ class Changes:
         back = self._touched.get(kind, {}).get(id_)
         if self._gone[id_] > moment or (back and back > moment):
             return None
-        return Deletion(kind, id_, moment, row["last"], is_certain=not row["is_of_merge"] and back != moment)
+        is_last = back != moment and self._updated.get(id_, moment - times.SECOND) < moment
+        is_last &= len(self._updated) < _MOST_UPDATED
+        return Deletion(kind, id_, moment, row["last"], is_certain=is_last and not row["is_of_merge"])
 
 
 def _merged_into(event: Mapping[str, Any], kind: str) -> str | None:

@@ -96,7 +96,10 @@ class GroupStream(ParentStream):
     parents = "group/"
 
     def pages_of(self, parent: str) -> Iterator[Page]:
-        yield [self.client.get(f"group/{parent}/")]
+        try:
+            yield [self.client.get(f"group/{parent}/")]
+        except Refused as refused:  # one object, however it is refused, is a row less
+            raise NotOffered(refused.status, refused.endpoint, refused.text) from refused
 
 
 class SubscriptionStream(ParentStream):

@@ -143,7 +143,7 @@ def deadline(seconds: float) -> Iterator[None]:
         raise
     finally:
         _local.watched = None
-        watched.over = True
+        watched.over, watched.sock = True, None
     if watched.expired:  # some servers' answers end wherever the connection does
         raise requests.ReadTimeout(f"not through after {seconds:.0f} s")
 
@@ -181,7 +181,8 @@ class _Watch:
                 threading.Thread(target=self._run, name="deadlines", daemon=True).start()
                 self._running = True
             heapq.heappush(self._waiting, (at, next(self._numbers), watched))
-            self._condition.notify()
+            if self._waiting[0][2] is watched:  # it is the first to end; else the thread wakes early enough
+                self._condition.notify()
         return watched
 
     def _run(self) -> None:

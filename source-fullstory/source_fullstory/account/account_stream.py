@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from source_fullstory.account.changes import Changes
 from source_fullstory.account.pages import Found, Listing, pages
-from source_fullstory.account.place import Place, if_of_this_job, this_job
+from source_fullstory.account.place import Place
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client, Params
+from source_fullstory.jobs import this_job
 from source_fullstory.kit.contract import Estimate, Page
 from source_fullstory.rows.spelling import respelled
 from source_fullstory.stream import FullStoryStream
@@ -87,9 +88,6 @@ class AccountStream(FullStoryStream[Stretch]):
         self._busy, self._place = False, stream_slice.end
         self._through = self._place.is_end
         return {**self._changes.state(), **this_job()} if self._changes else self._place.to_state()
-
-    def full_refresh_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        return if_of_this_job(state) if self._changes else state
 
     @property
     def goes_on(self) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_fullstory import epochs
-from source_fullstory.account.place import if_of_this_job, this_job
 from source_fullstory.events.bundles import list_bundles
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client
+from source_fullstory.jobs import this_job
 from source_fullstory.kit.contract import Estimate, NotOffered, Page
 from source_fullstory.stream import FUTURE_SECONDS, FullStoryStream
 
@@ -77,9 +77,6 @@ class BundleListStream(FullStoryStream[_Since]):
 
     def finish_slice(self, stream_slice: _Since) -> Mapping[str, Any]:
         return {} if self._newest is None else {"stop": epochs.to_text(self._newest), **this_job()}
-
-    def full_refresh_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        return if_of_this_job(state)
 
     @property
     def goes_on(self) -> bool:

@@ -1,13 +1,7 @@
-"""How far a stream without a cursor has come: its state while it is being read, by which a sync that is cut goes on.
-
-Airbyte gives a full refresh no state when it begins, and that of the attempt before when it tries the same job again:
-the table then keeps what that attempt wrote, so it must neither begin again nor leave anything out. Other runners hand
-over the state of whatever sync came before, which must not shorten a full refresh.
-"""
+"""How far a stream without a cursor has come: its state while it is being read, by which a sync that is cut goes on."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,24 +9,10 @@ from typing import Any
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_fullstory import epochs
+from source_fullstory.jobs import job, this_job
 
 _LONGEST_ATTEMPTS = 24 * 3600
 """Seconds after which a state is no longer of the same sync, where nobody says which sync it is."""
-
-
-def job() -> str:
-    """Which job of Airbyte's this is, the same in all attempts (airbyte-platform, WorkerEnvConstants); "" elsewhere."""
-    return os.environ.get("WORKER_JOB_ID", "")
-
-
-def this_job() -> dict[str, str]:
-    """The part of a state that tells which job wrote it."""
-    return {"job": job()} if job() else {}
-
-
-def if_of_this_job(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a full refresh of a stream with a cursor begins with."""
-    return state if job() and state.get("job") == job() else {}
 
 
 @dataclass(frozen=True, slots=True)

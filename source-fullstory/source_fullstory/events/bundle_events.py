@@ -17,6 +17,7 @@ from source_fullstory.events.ledger import Ledger, Tally
 from source_fullstory.files.spool import Spool, parsed
 from source_fullstory.http import errors
 from source_fullstory.http.api import Client
+from source_fullstory.jobs import this_job
 from source_fullstory.kit.contract import Estimate, NotOffered, Page
 from source_fullstory.rows.unpack import BadBundle
 from source_fullstory.rows.variables import OBJECTS
@@ -175,7 +176,7 @@ class EventStream(FullStoryStream[_Read | _GiveUp]):
             self._rows.close()
         else:
             self._finish_bundle(stream_slice)
-        return self._ledger.to_state()
+        return {**self._ledger.to_state(), **this_job()}
 
     def stop(self) -> None:
         super().stop()

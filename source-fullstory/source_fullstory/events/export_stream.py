@@ -27,6 +27,7 @@ from source_fullstory.files.fetch import Fetch
 from source_fullstory.files.space import SPACE, Share
 from source_fullstory.files.spool import Spool, parsed
 from source_fullstory.http import errors
+from source_fullstory.jobs import this_job
 from source_fullstory.kit.contract import Estimate, Page
 from source_fullstory.kit.errors import config_error, transient_error
 from source_fullstory.rows.unpack import BadBundle
@@ -101,7 +102,12 @@ class ExportStream(FullStoryStream[_Slice]):
         oldest = oldest_start(self.client)
         if oldest is None or oldest <= wanted:
             return wanted
-        logger.info(f"{self.name}: FullStory's data begins {epochs.to_text(oldest)}; no export is ordered before that")
+        level = logging.WARNING if self.config.start_date else logging.INFO
+        logger.log(
+            level,
+            f"{self.name}: FullStory's oldest bundle begins {epochs.to_text(oldest)}; no export is ordered for the "
+            "time before that",
+        )
         return oldest
 
     def _tell_of_plan(self, horizon: int) -> None:
@@ -160,7 +166,7 @@ class ExportStream(FullStoryStream[_Slice]):
         if not self._windows:
             self._through = True
             self.close()
-        return {**self.save(), "exports": self._running()}
+        return {**self.save(), "exports": self._running(), **this_job()}
 
     def stop(self) -> None:
         super().stop()
