@@ -106,7 +106,7 @@ class Changes:
             self._merges[source] = _deletion(event, moment, source, destination) | {"lead_id": source}
         elif action != "updated" or kind.startswith(_FOLLOWED):
             _keep_latest(self._touched[kind], id_, moment)
-        elif is_one_of(kind, tuple(self._marked)) and len(self._updated) < _MOST_UPDATED:
+        elif len(self._updated) < _MOST_UPDATED and self._is_marked(kind):
             _keep_latest(self._updated, id_, moment)
 
     def _note_deletion(
@@ -117,7 +117,7 @@ class Changes:
         else:
             _keep_latest(self._gone, id_, moment)
         self._deletions.add(_deletion(event, moment, id_, destination if kind == "lead" else None))
-        if is_one_of(kind, tuple(self._marked)):
+        if self._is_marked(kind):
             is_of_merge = bool(destination) and kind != "lead"
             row = {"id": id_, "at": times.to_text(moment), "last": _object(event.get("previous_data"))}
             self._last_versions[kind].add({**row, "is_of_merge": is_of_merge})
@@ -183,9 +183,16 @@ class Changes:
         back = self._touched.get(kind, {}).get(id_)
         if self._gone[id_] > moment or (back and back > moment):
             return None
-        is_last = back != moment and self._updated.get(id_, moment - times.SECOND) < moment
-        is_last &= len(self._updated) < _MOST_UPDATED
-        return Deletion(kind, id_, moment, row["last"], is_certain=is_last and not row["is_of_merge"])
+        is_certain = not row["is_of_merge"] and back != moment and not self._may_be_updated(id_, moment)
+        return Deletion(kind, id_, moment, row["last"], is_certain)
+
+    def _may_be_updated(self, id_: str, since: datetime) -> bool:
+        """True as well where more objects were updated than are remembered."""
+        updated = self._updated.get(id_)
+        return len(self._updated) >= _MOST_UPDATED or (updated is not None and updated >= since)
+
+    def _is_marked(self, kind: str) -> bool:
+        return is_one_of(kind, tuple(self._marked))
 
 
 def _merged_into(event: Mapping[str, Any], kind: str) -> str | None:

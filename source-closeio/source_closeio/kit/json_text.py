@@ -28,7 +28,7 @@ def parse(content: bytes) -> Any:
     Half a surrogate pair, as text cut in the middle of an emoji has it, becomes U+FFFD, and NaN null: no destination
     can store either, and some drop the whole row. Raises NotJson.
     """
-    if not has_long_number(content):
+    if not _has_long_number(content):
         try:
             return orjson.loads(content)
         except ValueError:
@@ -41,7 +41,7 @@ def parse(content: bytes) -> Any:
         raise NotJson("something that is not JSON") from None
 
 
-def has_long_number(content: bytes) -> bool:
+def _has_long_number(content: bytes) -> bool:
     """Is there an integer that orjson may round? Most texts have no such run of digits at all, which is six times
     cheaper to find out."""
     return _LONG in content.translate(_DIGITS_AS_ZEROS) and bool(_LONG_NUMBER.search(content))

@@ -159,10 +159,11 @@ class _Watched:
         if self.over:
             return
         self.expired = True
-        if self.sock:
+        sock = self.sock  # the exchange may end, and let go of it, at any moment
+        if sock:
             with suppress(OSError):  # closed meanwhile
                 # Not the TLS socket's own: that would take the object away under the thread that reads from it.
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class _Watch:

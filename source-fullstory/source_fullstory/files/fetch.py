@@ -63,7 +63,7 @@ class Fetch:
     def _start(self, *, ahead: bool) -> _Run:
         run = _Run(SPACE.share(ahead=ahead))
         if ahead and SPACE.make_room(run.share, self._client.usage.largest_file):
-            run.share.put_off = True  # without asking: each download that is not finished counts for the limit, too
+            run.share.empty()  # without asking: each download that is not finished counts for the limit, too
             return run
         try:
             Thread(target=self._do, args=[run], name=f"download-{self._name}", daemon=True).start()
